@@ -1,0 +1,47 @@
+"""Errors a user can mend. Each message is one line: what was given, what was wanted, how to mend it."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class KinetoscopeError(Exception):
+    """Base of every error that is the input's fault rather than the library's."""
+
+
+class ModelNotFound(KinetoscopeError):
+    """No model has the given name, or its factory could not be found."""
+
+
+class ModelUnusable(KinetoscopeError):
+    """The model was found, but cannot be visualised as it is (not a module, non-finite weights, odd input)."""
+
+
+class LayerNotFound(KinetoscopeError):
+    """The model has no layer of the given name, or the layer gives no units."""
+
+
+class UnitOutOfRange(KinetoscopeError):
+    """A unit, class name or position lies outside what the layer has."""
+
+
+class ClipTooSmall(KinetoscopeError):
+    """The clip is too small for the layer, or has too few frames."""
+
+
+class VideoUnreadable(KinetoscopeError):
+    """The video file is missing, empty, corrupt or not RGB."""
+
+
+class OutputUnwritable(KinetoscopeError):
+    """A result cannot be written where it was asked for."""
+
+
+class SettingInvalid(KinetoscopeError, ValueError):
+    """A setting is outside its range or does not fit another one."""
+
+
+def closest(given: str, known: Iterable[str], count: int = 3) -> str:
+    """Name the known words nearest to `given`, for the end of an error message."""
+    names = list(known)
+    near = difflib.get_close_matches(given, names, n=count, cutoff=0.4) or names[:count]
+    return ", ".join(near) if near else "none"

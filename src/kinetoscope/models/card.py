@@ -1,0 +1,47 @@
+"""What a model expects of its input, stated by the model and never assumed by a caller."""
+
+from dataclasses import dataclass
+
+from ..errors import SettingInvalid
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """How one network wants its clips.
+
+    Attributes:
+        clip: native clip as (frames, height, width), in frames and pixels.
+        channels: input channels; 3 for RGB, 1 for grey.
+        value_range: what the network's authors feed for black and for white, before normalization.
+        channel_order: "RGB" or "BGR".
+        mean, std: subtracted and divided per channel after scaling to `value_range`.
+        class_names: names of the output layer's units, in index order; empty when unknown.
+        frames_per_second: of the clips the network was trained on; for playback only.
+        output_layer: dotted name of the layer whose units are the classes.
+        citation: where the network was published.
+    """
+
+    clip: tuple[int, int, int] = (16, 112, 112)
+    channels: int = 3
+    value_range: tuple[float, float] = (0.0, 1.0)
+    channel_order: str = "RGB"
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    class_names: tuple[str, ...] = ()
+    frames_per_second: float = 8.0
+    output_layer: str = ""
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.clip) != 3 or min(self.clip) < 1:
+            raise SettingInvalid(f"a card's clip is (frames, height, width), all at least 1, not {self.clip}")
+        if self.channels < 1:
+            raise SettingInvalid(f"a card's channels must be at least 1, not {self.channels}")
+        if self.channel_order not in ("RGB", "BGR"):
+            raise SettingInvalid(f"a card's channel_order is 'RGB' or 'BGR', not {self.channel_order!r}")
+        for name in ("mean", "std"):
+            count = len(getattr(self, name))
+            if count not in (1, self.channels):
+                raise SettingInvalid(f"a card's {name} has 1 or {self.channels} numbers, not {count}")
+        if min(self.std) <= 0:
+            raise SettingInvalid(f"a card's std must be positive, not {self.std}")

@@ -1,0 +1,103 @@
+"""Frozen results of the stages, from an optimal input to a unit's whole account."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .types import Flow, Image, Video
+
+
+@dataclass(frozen=True)
+class Optimal:
+    """The optimal input of one unit (activation maximization).
+
+    Attributes:
+        video: (T, C, H, W) in [0, 1].
+        history: the objective on the augmented clip, one number a step.
+        steps: steps taken.
+        seconds: wall-clock time, shared evenly when several units were optimized together.
+    """
+
+    video: Video
+    history: tuple[float, ...]
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """A video as one texture that moves: `V_t(p) ~ I(p + D_t(p))` (Li & Li 2025, eq. 1-3).
+
+    Attributes:
+        static_image: the texture I on the frame's extent, (C, H, W) in [0, 1].
+        displacement: D, (T, 2, H, W), pixels, a sampling field: content moves against it.
+        velocity: u, (T-1, 2, H, W), pixels per frame: content at p in frame t is at p + u_t(p) in frame t+1.
+        coherent_velocity: the smooth part of u that accumulates over time, same shape and unit.
+        reconstruction: the texture warped by D, (T, C, H, W) in [0, 1].
+        psnr_db: reconstruction against the video, peak 1.
+        static_psnr_db: the texture against the first frame, peak 1.
+        displacement_tv: mean absolute differences of D along x, y and t, summed; D as a fraction of the frame.
+        variance_explained: shares of the video's temporal variance: `coherent`, `jitter`, `residual`; sum 1.
+        settings: the settings used, plain JSON values.
+        seconds: wall-clock time.
+    """
+
+    static_image: Image
+    displacement: Flow
+    velocity: Flow
+    coherent_velocity: Flow
+    reconstruction: Video
+    psnr_db: float
+    static_psnr_db: float
+    displacement_tv: float
+    variance_explained: dict[str, float]
+    settings: dict[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class MotionSummary:
+    """A velocity field in a few numbers; keys and units as in `unit.json`.
+
+    Attributes:
+        direction_deg: of the mean velocity, in [0, 360): 0 right, 90 up, counter-clockwise.
+        speed_px_per_frame: length of the mean velocity.
+        mean_speed_px_per_frame: mean length of the velocity.
+        coherence: the ratio of the two, in [0, 1].
+        divergence_per_frame: mean of du_x/dx + du_y/dy; positive is expansion.
+        rotation_per_frame: half the curl in radians, counter-clockwise on screen positive.
+        label: what it is in a word or two.
+    """
+
+    direction_deg: float
+    speed_px_per_frame: float
+    mean_speed_px_per_frame: float
+    coherence: float
+    divergence_per_frame: float
+    rotation_per_frame: float
+    label: str
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """Everything known about one unit: its optimal input, texture, motion, and how far to trust them.
+
+    Attributes:
+        optimal: the optimal input; None when a given video was decomposed.
+        video: the video that was decomposed, (T, C, H, W) in [0, 1].
+        activation: the unit's response, same objective, no augmentation, to `optimal`, `random_input`,
+            `reconstruction`, `static_only`, `reversed`, `shuffled`; empty for a given video.
+        record: what else `unit.json` holds (model, layer, unit, settings, versions, ...), plain JSON values.
+    """
+
+    video: Video
+    decomposition: Decomposition
+    motion: MotionSummary
+    optimal: Optimal | None = None
+    activation: dict[str, float] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, directory: str) -> str:
+        """Write the unit's files (arrays, numbers and pictures) into `directory`/LAYER/UNIT; return that path."""
+        from .render.files import save_unit
+
+        return str(save_unit(self, directory))

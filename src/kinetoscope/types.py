@@ -1,0 +1,16 @@
+"""Shapes as types. `x` points right, `y` down, `t` forward; values lie in [0, 1] unless said otherwise."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+Video = Float[Tensor, "time channel height width"]
+"""A clip (T, C, H, W)."""
+
+VideoBatch = Float[Tensor, "batch channel time height width"]
+"""Clips as a network takes them, (B, C, T, H, W)."""
+
+Image = Float[Tensor, "channel height width"]
+"""A still image (C, H, W)."""
+
+Flow = Float[Tensor, "time 2 height width"]
+"""Displacements or velocities in pixels, (T, 2, H, W); component 0 is x, component 1 is y."""
