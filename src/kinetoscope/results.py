@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from .types import Flow, Image, Video
+from .types import Flow, Image, Velocity, Video
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Decomposition:
 
     static_image: Image
     displacement: Flow
-    velocity: Flow
-    coherent_velocity: Flow
+    velocity: Velocity
+    coherent_velocity: Velocity
     reconstruction: Video
     psnr_db: float
     static_psnr_db: float

@@ -13,4 +13,24 @@ Image = Float[Tensor, "channel height width"]
 """A still image (C, H, W)."""
 
 Flow = Float[Tensor, "time 2 height width"]
-"""Displacements or velocities in pixels, (T, 2, H, W); component 0 is x, component 1 is y."""
+"""Displacements in pixels, one per frame, (T, 2, H, W); component 0 is x, component 1 is y."""
+
+Velocity = Float[Tensor, "step 2 height width"]
+"""Pixels per frame, one per step from a frame to the next, (T-1, 2, H, W); components as in `Flow`."""
+
+MOTION_LABELS = (
+    "right",
+    "up-right",
+    "up",
+    "up-left",
+    "left",
+    "down-left",
+    "down",
+    "down-right",
+    "expansion",
+    "contraction",
+    "counter-clockwise",
+    "clockwise",
+    "still",
+)
+"""Words for a motion as seen on screen: eight translations 45 degrees apart from 0, then four more, then none."""

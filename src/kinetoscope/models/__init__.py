@@ -1,0 +1,1 @@
+"""What can be visualised: registered models, torchvision's, and the user's own, each with its card."""

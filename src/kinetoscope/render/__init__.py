@@ -1,0 +1,1 @@
+"""Arrays to pictures, films and pages; knows nothing of models."""

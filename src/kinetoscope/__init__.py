@@ -1,0 +1,63 @@
+"""See what a unit of a 3D (video) network looks for: its texture, its motion, and how far to trust it.
+
+Nothing happens at import: each public name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import KinetoscopeError as KinetoscopeError
+    from .models.card import ModelCard as ModelCard
+    from .models.registry import card_of as card_of
+    from .models.registry import load_model as load_model
+    from .motion.decompose import DecomposeSettings as DecomposeSettings
+    from .motion.decompose import decompose as decompose
+    from .optimal.ascend import OptimalSettings as OptimalSettings
+    from .pipeline import visualize as visualize
+    from .pipeline import visualize_each as visualize_each
+    from .results import Decomposition as Decomposition
+    from .results import MotionSummary as MotionSummary
+    from .results import Optimal as Optimal
+    from .results import UnitResult as UnitResult
+    from .types import Flow as Flow
+    from .types import Video as Video
+    from .units.layers import list_layers as list_layers
+    from .units.tap import tap as tap
+    from .video import read_video as read_video
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "DecomposeSettings": "motion.decompose",
+    "Decomposition": "results",
+    "Flow": "types",
+    "KinetoscopeError": "errors",
+    "ModelCard": "models.card",
+    "MotionSummary": "results",
+    "Optimal": "results",
+    "OptimalSettings": "optimal.ascend",
+    "UnitResult": "results",
+    "Video": "types",
+    "card_of": "models.registry",
+    "decompose": "motion.decompose",
+    "list_layers": "units.layers",
+    "load_model": "models.registry",
+    "read_video": "video",
+    "tap": "units.tap",
+    "visualize": "pipeline",
+    "visualize_each": "pipeline",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

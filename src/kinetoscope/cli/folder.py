@@ -1,0 +1,74 @@
+"""The folder a run writes into: can it be written, and what in it is finished already?"""
+
+import contextlib
+import hashlib
+import platform
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..errors import SettingInvalid
+from ..records import RecordUnreadable, plain, read_unit, unwritable
+from ..types import Video
+
+
+@contextlib.contextmanager
+def writable_folder(out: Path) -> Iterator[None]:
+    """Make the folder and prove that files can be made there; it goes again if it stays empty.
+
+    Raises:
+        OutputUnwritable: naming the folder and the reason.
+    """
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    probe = out / f".{uuid.uuid4().hex}.part"
+    try:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+            raise unwritable(probe.parent / "index.html", error) from error
+        yield
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            for folder in missing:
+                folder.rmdir()  # removes empty folders only
+
+
+def is_finished(folder: Path, expected: Mapping[str, Any], *, scale: float) -> bool:
+    """Whether a unit lies finished in `folder`, made by the same request at the same colour scale."""
+    try:
+        record = read_unit(folder)
+    except RecordUnreadable:
+        return False
+    same = all(record.get(key) == plain(value, key) for key, value in expected.items())
+    return same and record.get("render", {}).get("motion_scale_px_per_frame") == scale
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on beside its settings, as `unit.json` records it."""
+    return {
+        "kinetoscope": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def sha256_of(clip: Video) -> str:
+    """SHA-256 of a clip's shape and float32 values."""
+    digest = hashlib.sha256(str(tuple(clip.shape)).encode())
+    digest.update(clip.detach().cpu().float().contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def ensure_device(name: str) -> None:
+    """Raise SettingInvalid unless torch knows the device and this machine has it."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise SettingInvalid(f"device {name!r} does not work here; try cpu") from error

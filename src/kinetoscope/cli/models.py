@@ -1,0 +1,30 @@
+"""`kinetoscope models`: what can be named."""
+
+import json
+
+import typer
+
+from .options import Debug, Json
+
+
+def models(as_json: Json = False, debug: Debug = False) -> None:
+    """List the registered models and their weights."""
+    from ..models.registry import registered
+
+    rows = registered()
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    from .table import print_table
+
+    cells = []
+    for row in rows:
+        clip = row["clip"]
+        weights = ", ".join(
+            w["name"] if w["available"] else f"{w['name']} (missing)" for w in [*row["weights"]]
+        )
+        size = f"{clip['frames']}x{clip['height']}x{clip['width']}"
+        millions = f"{row['parameters'] / 1e6:.2f} M"
+        cells.append([row["name"], row["architecture"], millions, size, weights or "random only"])
+    print_table(["model", "architecture", "parameters", "clip (TxHxW)", "weights"], cells)
+    typer.echo("Also: torchvision:NAME, package.module:factory, path/to/file.py:factory")

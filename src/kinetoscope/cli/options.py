@@ -1,0 +1,62 @@
+"""Options that several verbs share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .boundary import set_debug
+
+Debug = Annotated[bool, typer.Option("--debug", callback=set_debug, help="Show tracebacks.")]
+Device = Annotated[str, typer.Option(metavar="D", help="Where to compute: cpu, cuda, cuda:1, mps.")]
+Force = Annotated[bool, typer.Option("--force", help="Do finished work again.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A registered name, torchvision:NAME, package.module:factory or path/to/file.py:factory.",
+    ),
+]
+MotionScale = Annotated[
+    float | None,
+    typer.Option(min=0.01, metavar="S", help="Speed shown at full brightness, pixels per frame."),
+]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; made when missing.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Of everything drawn at random.")]
+Size = Annotated[
+    str | None, typer.Option(metavar="TxHxW", help="Frames, height and width of the clip; the model's own.")
+]
+Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Steps of the optimization.")]
+Weights = Annotated[str, typer.Option(metavar="W", help="default, random, or a file.")]
+
+
+class Preset(StrEnum):
+    """Whose settings."""
+
+    default = "default"
+    paper = "paper"
+
+
+class Formulation(StrEnum):
+    """How motion is described."""
+
+    layered = "layered"
+    paper = "paper"
+
+
+class Objective(StrEnum):
+    """What is made large."""
+
+    channel = "channel"
+    channel_relu = "channel-relu"
+    unit = "unit"
+
+
+class Precision(StrEnum):
+    """Of the network's arithmetic."""
+
+    fp32 = "fp32"
+    bf16 = "bf16"

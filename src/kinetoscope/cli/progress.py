@@ -1,0 +1,63 @@
+"""Progress on stderr: a bar on a terminal, sparse lines otherwise."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Reporter:
+    """Tells how far a run is; use it as a context manager."""
+
+    def __init__(self, names: list[str], *, quiet: bool = False) -> None:
+        """Args: names: what is worked on, in order. quiet: say nothing."""
+        self._names, self._quiet = names, quiet
+        self._bar: Progress | None = None
+        if sys.stderr.isatty() and not quiet:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._task = self._bar.add_task("starting", total=None)
+        self._told = time.monotonic()
+
+    def __enter__(self) -> "Reporter":
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self, index: int, step: int, steps: int) -> None:
+        """Step number `step` of `steps` of the item `index` is done."""
+        label = f"{self._names[index]} ({index + 1} of {len(self._names)})"
+        if self._bar is not None:
+            self._bar.update(self._task, description=label, completed=step, total=steps)
+        elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._line(f"{label}: step {step} of {steps}")
+
+    def finished(self, index: int, seconds: float) -> None:
+        """The item `index` lies finished on disk."""
+        self._line(f"{self._names[index]} finished in {seconds:.1f} s ({index + 1} of {len(self._names)})")
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+        self._line(text)
+
+    def _line(self, text: str) -> None:
+        self._told = time.monotonic()
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        elif not self._quiet:
+            print(text, file=sys.stderr, flush=True)

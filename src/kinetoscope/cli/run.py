@@ -1,0 +1,163 @@
+"""Visualising a list of units into a folder: what is finished is kept, skipped, and shown on the page."""
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from .. import pipeline
+from ..models.registry import card_of
+from ..records import finished_units, unit_directory
+from ..render.colour import DEFAULT_SCALE
+from ..render.files import save_unit
+from ..render.page import write_index
+from ..units.tap import output_shape
+from ..units.unit import check_position, parse_units
+from .boundary import Interrupted
+from .folder import ensure_device, is_finished, versions, writable_folder
+from .progress import Reporter
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for, checked.
+
+    Attributes:
+        model: as it was named.
+        network: the model, from `load_model`.
+        layer: dotted name.
+        units: indices, in the order asked for.
+        out: the run's folder.
+        options: keyword arguments of `pipeline.visualize_each`.
+        scale: speed at full brightness, pixels per frame.
+        title: of the page.
+    """
+
+    model: str
+    network: nn.Module
+    layer: str
+    units: tuple[int, ...]
+    out: Path
+    options: dict[str, Any]
+    scale: float
+    title: str
+
+    def name(self, unit: int) -> str:
+        """How a unit is called in progress lines."""
+        card = card_of(self.network)
+        named = self.layer == card.output_layer and unit < len(card.class_names)
+        return f"{self.layer}:{unit}" + (f" ({card.class_names[unit]})" if named else "")
+
+    def expected(self, unit: int) -> dict[str, Any]:
+        """What `unit.json` says when it was made by this very request."""
+        weights = self.network.kinetoscope_weights
+        return {
+            "model": self.model,
+            "weights": weights["name"],  # type: ignore[index]
+            "weights_sha256": weights["sha256"],  # type: ignore[index]
+            "layer": self.layer,
+            "unit": unit,
+            "objective": self.options["objective"],
+            "seed": self.options["seed"],
+            "precision": self.options["precision"],
+            "settings": pipeline.request_settings(**self.options),
+            "versions": versions(),
+        }
+
+
+def plan(
+    model: str,
+    network: nn.Module,
+    layer: str,
+    units: str,
+    out: Path,
+    options: dict[str, Any],
+    scale: float | None = None,
+) -> Request:
+    """Check everything that can be checked before computing.
+
+    Args:
+        model: as it was named.
+        network: from `load_model`.
+        layer: dotted name.
+        units: as a person writes them.
+        out: the run's folder.
+        options: keyword arguments of `pipeline.visualize_each`, but for the card.
+        scale: speed at full brightness, pixels per frame; None: the usual one.
+
+    Raises:
+        LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say.
+    """
+    ensure_device(options["device"])
+    card = card_of(network)
+    shape = output_shape(network, layer, (card.channels, *(options["size"] or card.clip)))
+    chosen = parse_units(units, shape[0], card.class_names if layer == card.output_layer else ())
+    if options["position"] is not None:
+        check_position(options["position"], shape[1:])
+    usual = "channel" if len(shape) == 1 else "channel-relu"
+    return Request(
+        model=model,
+        network=network,
+        layer=layer,
+        units=tuple(chosen),
+        out=out,
+        options={**options, "card": card, "objective": options["objective"] or usual},
+        scale=DEFAULT_SCALE if scale is None else scale,
+        title=f"{model} {layer}",
+    )
+
+
+def run_units(request: Request, *, force: bool = False, quiet: bool = False) -> Path:
+    """Visualise the units that are not finished yet, save each at once, and write the page.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OutputUnwritable: `request.out` cannot be written; found out before anything is computed.
+        Interrupted: on Ctrl-C or SIGTERM, after the page of what is finished has been written.
+    """
+    with writable_folder(request.out):
+        todo = [unit for unit in request.units if force or not _lies_finished(request, unit)]
+        try:
+            with Reporter([request.name(unit) for unit in todo], quiet=quiet) as reporter:
+                if skipped := len(request.units) - len(todo):
+                    reporter.note(
+                        f"{skipped} of {len(request.units)} units are finished; --force does them again"
+                    )
+                _compute(request, todo, reporter)
+        except Interrupted as stop:
+            stop.advice = f"finished units are kept in {request.out}; run the same command again to go on"
+            raise
+        finally:
+            if finished_units(request.out):
+                _write_page(request)
+    return request.out / "index.html"
+
+
+def _lies_finished(request: Request, unit: int) -> bool:
+    folder = unit_directory(request.out, request.layer, unit)
+    return is_finished(folder, request.expected(unit), scale=request.scale)
+
+
+def _compute(request: Request, todo: list[int], reporter: Reporter) -> None:
+    if not todo:
+        return
+    weights = request.network.kinetoscope_weights["name"]  # type: ignore[index]
+    start = time.perf_counter()
+    results = pipeline.visualize_each(
+        request.network, request.layer, todo, progress=reporter.step, **request.options
+    )
+    for index, result in enumerate(results):
+        record = {"model": request.model, "weights": weights, **result.record}
+        save_unit(dataclasses.replace(result, record=record), request.out, scale=request.scale)
+        reporter.finished(index, time.perf_counter() - start)
+        start = time.perf_counter()
+
+
+def _write_page(request: Request) -> Path:
+    asked = [(request.layer, unit) for unit in request.units]
+    return write_index(request.out, title=request.title, units=asked, scale=request.scale)

@@ -1,0 +1,76 @@
+"""`kinetoscope visualize`: optimal input, texture and motion of units."""
+
+from typing import Annotated
+
+import typer
+
+from .boundary import wrong_usage
+from .options import (
+    Debug,
+    Device,
+    Force,
+    Model,
+    MotionScale,
+    Objective,
+    Out,
+    Precision,
+    Preset,
+    Quiet,
+    Seed,
+    Size,
+    Steps,
+    Weights,
+)
+
+
+def visualize(
+    model: Model,
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="As `kinetoscope layers MODEL` lists it.")],
+    units: Annotated[str, typer.Option(metavar="UNITS", help="Such as 0,3,8-15, all, or names of classes.")],
+    out: Out,
+    preset: Annotated[Preset, typer.Option(help="Ours, or the published paper's.")] = Preset.default,
+    objective: Annotated[
+        Objective | None, typer.Option(help="channel-relu; channel for outputs without a map.")
+    ] = None,
+    position: Annotated[
+        str | None, typer.Option(metavar="T,Y,X", help="Of the unit in the layer's map; the centre.")
+    ] = None,
+    size: Size = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    precision: Annotated[Precision, typer.Option(help="Of the network's arithmetic.")] = Precision.fp32,
+    weights: Weights = "default",
+    motion_scale: MotionScale = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Find the optimal input of units, and show it as texture and motion.
+
+    Finished units are kept and skipped: running the same command again goes on where it was stopped.
+    """
+    from ..units.unit import parse_position, parse_size, split_units
+
+    with wrong_usage("--units"):
+        split_units(units)
+    with wrong_usage("--size"):
+        clip = None if size is None else parse_size(size)
+    with wrong_usage("--position"):
+        place = None if position is None else parse_position(position)
+    from ..models.registry import load_model
+    from .run import plan, run_units
+
+    options = {
+        "objective": None if objective is None else objective.value,
+        "position": place,
+        "size": clip,
+        "preset": preset.value,
+        "steps": steps,
+        "seed": seed,
+        "device": device,
+        "precision": precision.value,
+    }
+    network = load_model(model, weights=weights, seed=seed)
+    request = plan(model, network, layer, units, out, options, motion_scale)
+    typer.echo(run_units(request, force=force, quiet=quiet))

@@ -1,0 +1,195 @@
+"""Models from elsewhere: torchvision's video models, and factories of the user's own."""
+
+import sys
+from collections.abc import Callable
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+from torch import nn
+
+from ..errors import ModelNotFound, ModelUnusable, SettingInvalid, closest
+from .card import ModelCard
+
+_KINETICS = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_HALF = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+# builder name prefix -> clip, (mean, std), output layer; from the transforms of torchvision's weights
+_TORCHVISION = {
+    "s3d": ((16, 224, 224), _KINETICS, "classifier.1"),
+    "mvit": ((16, 224, 224), _HALF, "head.1"),
+    "swin3d": ((16, 224, 224), _IMAGENET, "head"),
+    "": ((16, 112, 112), _KINETICS, "fc"),
+}
+# what a faulty factory commonly raises; anything rarer is shown as it is
+_FACTORY_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
+def load_factory(
+    name: str, *, weights: str = "default", num_classes: int | None = None
+) -> tuple[nn.Module, ModelCard]:
+    """Make the model that `torchvision:NAME`, `package.module:factory` or `path/to/file.py:factory` means.
+
+    Args:
+        name: as above; `factory()` returns a module, or (module, ModelCard).
+        weights: `default` keeps what the factory gives (for torchvision: its published weights, downloaded by
+            torchvision itself), `random` draws anew all layers that know how to.
+        num_classes: for torchvision only.
+
+    Raises:
+        ModelNotFound: the package, file, factory or builder does not exist.
+        ModelUnusable: the factory failed or gave something else, or torchvision does not work here.
+        SettingInvalid: `num_classes` for a factory.
+    """
+    place, _, attribute = name.rpartition(":")
+    if place == "torchvision":
+        return _torchvision(attribute, weights, num_classes)
+    if num_classes is not None:
+        raise SettingInvalid("num_classes is for registered models; let the factory itself set its outputs")
+    if not place or not attribute:
+        raise ModelNotFound(f"{name!r} is not package.module:factory or path/to/file.py:factory")
+    is_file = place.endswith(".py")
+    module = _guarded(name, lambda: _from_file(Path(place)) if is_file else _from_package(place))
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        raise ModelNotFound(f"{place} has no factory {attribute!r}; closest: {closest(attribute, known)}")
+    model, card = _unpacked(name, _guarded(name, factory))
+    if weights == "random":
+        for part in model.modules():
+            if callable(reset := getattr(part, "reset_parameters", None)):
+                reset()
+    return model, card
+
+
+def _guarded(name: str, call: Callable[[], Any]) -> Any:
+    """Run code that is not ours; what it commonly raises becomes one line."""
+    try:
+        return call()
+    except _FACTORY_FAULTS as error:
+        told = " ".join(str(error).split())
+        raise ModelUnusable(f"{name} failed with {type(error).__name__}: {told}; mend the factory") from error
+
+
+def _from_file(path: Path) -> Any:
+    if not path.is_file():
+        raise ModelNotFound(f"no file {path} to take a factory from; check the path")
+    # a name of its own, so that a user's model.py hides no other module
+    unique = "kinetoscope_user_" + "".join(c if c.isalnum() else f"_{ord(c):x}_" for c in str(path.resolve()))
+    spec = util.spec_from_file_location(unique, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = util.module_from_spec(spec)
+    before = list(sys.path)
+    sys.modules[unique] = module  # dataclasses and pickling look the module up while it is being made
+    try:
+        sys.path.insert(0, str(path.resolve().parent))  # its neighbours can be imported while it loads
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[unique]
+        raise
+    finally:
+        sys.path[:] = before
+    return module
+
+
+def _from_package(place: str) -> Any:
+    top = place.partition(".")[0]
+    before = list(sys.path)
+    try:
+        sys.path.insert(0, str(Path.cwd()))  # an installed command does not see the folder it is started in
+        return import_module(place)
+    except ModuleNotFoundError as error:
+        if error.name and (place == error.name or place.startswith(error.name + ".")):
+            mend = (
+                "install it, or write path/to/file.py:factory"
+                if error.name == top
+                else "check the dotted name"
+            )
+            raise ModelNotFound(f"no module {error.name!r} to take a factory from; {mend}") from error
+        raise
+    finally:
+        sys.path[:] = before
+
+
+def _unpacked(name: str, made: Any) -> tuple[nn.Module, ModelCard]:
+    from .registry import card_of
+
+    pair = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
+    model, card = pair
+    if not isinstance(model, nn.Module) or not isinstance(card, (ModelCard, type(None))):
+        kinds = ", ".join(type(part).__name__ for part in pair if part is not None) or "None"
+        raise ModelUnusable(
+            f"{name} gave {kinds}; return an nn.Module, or (nn.Module, kinetoscope.ModelCard)"
+        )
+    if card is not None:
+        model.kinetoscope_card = card  # type: ignore[assignment]
+    return model, card_of(model)
+
+
+def _torchvision(builder: str, weights: str, num_classes: int | None) -> tuple[nn.Module, ModelCard]:
+    try:
+        video = import_module("torchvision.models.video")
+    except ImportError as error:
+        if error.name and error.name.partition(".")[0] == "torchvision":
+            raise ModelNotFound(
+                "torchvision is not installed: pip install 'kinetoscope[torchvision]'"
+            ) from error
+        raise ModelUnusable(
+            f"torchvision does not load here ({_line(error)}); reinstall it to fit torch"
+        ) from error
+    except (RuntimeError, OSError, AttributeError) as error:  # its compiled operators belong to another torch
+        raise ModelUnusable(
+            f"torchvision does not load here ({_line(error)}); reinstall it to fit torch"
+        ) from error
+    make = getattr(video, builder, None)
+    known = [key for key in vars(video) if key.islower() and callable(getattr(video, key))]
+    if builder not in known or make is None:
+        raise ModelNotFound(f"torchvision has no video model {builder!r}; closest: {closest(builder, known)}")
+    published = weights == "default"
+    options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+    if published and num_classes is not None:
+        raise SettingInvalid(
+            "torchvision's published weights have fixed classes; leave num_classes out, or random"
+        )
+    try:
+        model = make(weights="DEFAULT" if published else None, **options)
+    except URLError as error:
+        raise ModelUnusable(
+            f"torchvision could not download the weights of {builder}; give a file, or --weights random"
+        ) from error
+    return model, _torchvision_card(video, builder, named=num_classes is None)
+
+
+def _torchvision_card(video: Any, builder: str, named: bool) -> ModelCard:
+    clip, (mean, std), output = next(
+        row for prefix, row in _TORCHVISION.items() if builder.startswith(prefix)
+    )
+    weights = next((v for k, v in vars(video).items() if k.lower() == f"{builder}_weights"), None)
+    meta = getattr(getattr(weights, "DEFAULT", None), "meta", {}) if named else {}
+    return ModelCard(
+        clip=clip,
+        mean=mean,
+        std=std,
+        class_names=tuple(meta.get("categories", ())),
+        frames_per_second=15.0,
+        output_layer=output,
+        citation=f"torchvision.models.video.{builder}",
+    )
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]

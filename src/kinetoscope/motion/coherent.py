@@ -1,0 +1,150 @@
+"""Velocity that accumulates: the smooth motion that carries content through the whole clip.
+
+Fields fitted frame by frame against one image cannot tell a drift from a jump back by a wavelength, so their
+mean says nothing about motion. Here the unknown is the step from each frame to the one before it, on a coarse
+grid. Steps are chained (`warp.compose`) over 1, 2 and 4 frames, and each chain must carry a frame into the
+other: the short ones fix the direction, the long ones the precision.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..types import Velocity, Video
+from ..warp import compose, pixel_grid, sample
+
+
+@dataclass(frozen=True)
+class CoherentSettings:
+    """How the accumulating velocity is found.
+
+    Attributes:
+        cell: distance of the velocity grid's nodes, pixels.
+        steps: Adam steps at each level of the image pyramid.
+        rate: Adam's step size, pixels per frame.
+        reach: longest chain at the finest level, frames; coarser levels use a half and a quarter of it.
+        coarsest: shortest side of the coarsest level, pixels.
+        spatial, temporal: weights of the squared velocity differences between neighbouring nodes and frames.
+        magnitude: weight of the squared velocity: picks the motion across a stripe, where the one along it
+            cannot be seen.
+        tolerance: residual, in pixels of displacement, below which the penalty is quadratic.
+    """
+
+    cell: int = 8
+    steps: int = 40
+    rate: float = 0.1
+    reach: int = 4
+    coarsest: int = 16
+    spatial: float = 0.3
+    temporal: float = 1.0
+    magnitude: float = 1e-3
+    tolerance: float = 0.1
+
+
+@dataclass(frozen=True)
+class CoherentSteps:
+    """Backward steps on the coarse grid: content at q in frame t+1 was at q + field_t(q) in frame t.
+
+    Attributes:
+        field: (T-1, 2, h, w), pixels.
+        cell: (1, 2, 1, 1), node spacing (x, y) in pixels.
+    """
+
+    field: Velocity
+    cell: Tensor
+
+
+def blur(video: Video, stride: int = 1) -> Video:
+    """Blurred by (1, 4, 6, 4, 1)/16 along x and y; every `stride`-th pixel from the first on."""
+    kernel = video.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    channels = video.shape[1]
+    across = kernel.view(1, 1, 1, 5).expand(channels, -1, -1, -1)
+    blurred = F.conv2d(F.pad(video, (2, 2, 0, 0), mode="replicate"), across, groups=channels, stride=(1, stride))
+    return F.conv2d(
+        F.pad(blurred, (0, 0, 2, 2), mode="replicate"), across.mT, groups=channels, stride=(stride, 1)
+    )
+
+
+def pyramid(video: Video, coarsest: int) -> list[Video]:
+    """The video at full, half, quarter ... resolution while its shorter side is at least `coarsest`."""
+    levels = [video]
+    while min(levels[-1].shape[-2:]) >= 2 * coarsest:
+        levels.append(blur(levels[-1], stride=2))
+    # Interpolating between pixels blurs too: frames that are smooth already favour no sub-pixel position.
+    return [blur(video), *levels[1:]]
+
+
+def contrast(video: Video) -> float:
+    """Root mean square of the spatial gradient, per pixel: turns a grey-level residual into pixels."""
+    x, y = video.diff(dim=3), video.diff(dim=2)
+    energy = sum(float(part.square().mean()) for part in (x, y) if part.numel())
+    return math.sqrt(energy) + 1e-3
+
+
+def chain_misfit(video: Video, steps: CoherentSteps, scale: int, reach: int, slope: float, tolerance: float) -> Tensor:
+    """How badly the chained steps carry frames into each other, in pixels, averaged over frames and chains.
+
+    Args:
+        video: one level of the pyramid, `scale` times smaller than the frame.
+        steps: the steps on trial.
+        reach: longest chain, frames; a power of two.
+        slope: grey levels per pixel (`contrast`).
+        tolerance: as in `CoherentSettings`.
+    """
+    height, width = video.shape[-2:]
+    pixels = pixel_grid(height, width, device=video.device)
+    limit = video.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
+    chain, length, total = steps.field, 1, video.new_zeros(())
+    while True:
+        moved = pixels + sample(chain, pixels * scale / steps.cell) / scale
+        inside = ((moved >= 0) & (moved <= limit)).all(dim=1, keepdim=True)
+        residual = (sample(video[:-length], moved) - video[length:]) / slope
+        misfit = (residual.square().mean(dim=1, keepdim=True) + (tolerance * length) ** 2).sqrt()
+        total = total + (misfit * inside).mean() / length
+        if length >= reach or 2 * length >= len(video):
+            return total
+        chain = compose(chain[length:], chain[:-length], steps.cell)
+        length *= 2
+
+
+def roughness(field: Velocity, settings: CoherentSettings) -> Tensor:
+    """Penalty on velocity that varies over space and time, or is large without need."""
+    total = settings.magnitude * field.square().mean()
+    for axis, weight in ((3, settings.spatial), (2, settings.spatial), (0, settings.temporal)):
+        change = field.diff(dim=axis)
+        if change.numel():
+            total = total + weight * change.square().mean()
+    return total
+
+
+def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
+    """Find the steps whose chains carry every frame into its successors.
+
+    Args:
+        video: (T, C, H, W) in [0, 1], at least two frames.
+    """
+    frames, _, height, width = video.shape
+    rows, columns = max(2, height // settings.cell + 1), max(2, width // settings.cell + 1)
+    cell = video.new_tensor([(width - 1) / (columns - 1), (height - 1) / (rows - 1)]).view(1, 2, 1, 1)
+    field = video.new_zeros(frames - 1, 2, rows, columns).requires_grad_()
+    steps = CoherentSteps(field, cell)
+    levels = pyramid(video, settings.coarsest)
+    slope = contrast(video)
+    for level in reversed(range(len(levels))):
+        reach = max(1, settings.reach >> level)
+        optimizer = torch.optim.Adam([field], lr=settings.rate, betas=(0.9, 0.95))
+        for step in range(settings.steps):
+            optimizer.param_groups[0]["lr"] = settings.rate * cosine(step, settings.steps)
+            misfit = chain_misfit(levels[level], steps, 2**level, reach, slope, settings.tolerance)
+            optimizer.zero_grad()
+            (misfit + roughness(field, settings)).backward()
+            optimizer.step()
+    return CoherentSteps(field.detach(), cell)
+
+
+def cosine(step: int, steps: int, floor: float = 0.05) -> float:
+    """A rate that falls from 1 to `floor` along half a cosine."""
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -1,0 +1,67 @@
+"""The paper's formulation, as its equations state it (Li & Li 2025, eq. 1-9)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from ..types import Flow, Image, Video
+from ..warp import pixel_grid, sample
+from .metrics import differences
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """The published choices.
+
+    Attributes:
+        steps: Adam steps.
+        rate: Adam's step size.
+        deformation, smoothness, similarity: weights of eq. 6, 7 and 8.
+        spread: standard deviation of the normal initialization (image: grey levels; D: fractions of the frame).
+    """
+
+    steps: int = 2000
+    rate: float = 0.1
+    deformation: float = 1.0
+    smoothness: float = 1.0
+    similarity: float = 1.0
+    spread: float = 0.01
+
+
+def fit_fields(video: Video, settings: PaperSettings, seed: int) -> tuple[Image, Flow, Video]:
+    """Fit one image and an independent field per frame.
+
+    Args:
+        video: (T, C, H, W) in [0, 1].
+        seed: draws the initial image and fields.
+
+    Returns:
+        The image (C, H, W) clipped to [0, 1], D (T, 2, H, W) in pixels, and the reconstruction (T, C, H, W).
+    """
+    frames, channels, height, width = video.shape
+    generator = torch.Generator().manual_seed(seed)
+    frame = video.new_tensor([width, height]).view(1, 2, 1, 1)
+    image = torch.randn(1, channels, height, width, generator=generator).to(video) * settings.spread
+    fractions = torch.randn(frames, 2, height, width, generator=generator).to(video) * settings.spread
+    image.requires_grad_()
+    fractions.requires_grad_()
+    pixels = pixel_grid(height, width, device=video.device)
+    optimizer = torch.optim.Adam([image, fractions], lr=settings.rate)
+    for _ in range(settings.steps):
+        reconstruction = (sample(image, pixels + fractions * frame) - video).square().mean()
+        deformation = sum(differences(fractions))
+        smoothness = image.diff(dim=3).abs().mean() + image.diff(dim=2).abs().mean()
+        similarity = (image - video[:1]).square().mean()
+        loss = (
+            reconstruction
+            + settings.deformation * deformation
+            + settings.smoothness * smoothness
+            + settings.similarity * similarity
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        image = image.clamp(0, 1)
+        displacement = fractions.detach() * frame
+        return image[0].detach(), displacement, sample(image, pixels + displacement)

@@ -1,0 +1,283 @@
+"""One figure that explains a unit at a glance."""
+
+import io
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..results import UnitResult
+from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words, wheel_rgba
+from .frames import pick, to_frame, to_frames
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, say
+from .words import activation_rows, decibels, headline, number, number_rows, share_rows, title_of
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+SHARE_COLOURS = {"coherent": "#2f6fde", "jitter": "#f0a030", "residual": "#c9ccd3"}
+
+STRIP_FRAMES = 6
+NO_MOTION = 0.02
+"""Largest speed, pixels per frame, that is still called no motion."""
+
+_PANEL, _STRIP = 3.3, 1.58
+
+
+def draw_summary(result: UnitResult, record: Mapping[str, Any], scale: float = DEFAULT_SCALE) -> bytes:
+    """The figure of `summary_figure` as a PNG, 1600 pixels wide."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A class name in a script the font lacks shows as boxes; that is no reason to alarm.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        summary_figure(result, record, scale).savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float = DEFAULT_SCALE) -> Figure:
+    """Draw texture, motion, reconstruction and the numbers of a unit (or of a given video).
+
+    Args:
+        result: what was found.
+        record: the same as in `unit.json`; names and numbers are printed from it.
+        scale: speed shown at full brightness, pixels per frame.
+    """
+    time, _, height, width = result.video.shape
+    shape = height / width
+    panel = min(max(_PANEL * shape, 2.3), 3.6)
+    strip = min(max(_STRIP * shape, 0.6), 2.0)
+    top = 1.75
+    below = top + panel + 0.75
+    page = Sheet(below + 3 * (strip + 0.68) + 0.1)
+    _draw_title(page, record, (time, height, width))
+    _draw_texture(page, result, MARGIN, top, panel)
+    _draw_mean_motion(page, result, 4.1, top, panel, scale)
+    _draw_slice(page, result, 10.05, top, panel)
+    _draw_numbers(page, record, 12.75, top - 0.33, panel + 0.33)
+    _draw_strips(page, result, record, below, strip, scale)
+    _draw_shares(page, record, 11.1, below)
+    responses = _draw_activations(page, record, 11.1, below + 1.5)
+    _draw_ascent(page, result, 11.1, responses + 0.55, page.height - 0.6)
+    return page.figure
+
+
+def _draw_title(page: Sheet, record: Mapping[str, Any], shape: tuple[int, int, int]) -> None:
+    page.text(MARGIN, 0.5, cut(title_of(record), 95), 17.0, weight="bold")
+    seed, steps = record.get("seed"), record.get("steps")
+    weights, objective = record.get("weights"), record.get("objective")
+    facts = [
+        f"objective: {objective}" if objective else "",
+        f"weights: {weights}" if weights else "",
+        f"seed {seed}" if seed is not None else "",
+        f"{steps} steps" if steps is not None else "",
+        f"{shape[0]} frames of {shape[2]} {TIMES} {shape[1]} px",
+    ]
+    page.text(MARGIN, 0.83, cut("   ·   ".join(fact for fact in facts if fact), 150), 10.0, MUTED)
+    page.rule(1.02)
+
+
+def _draw_texture(page: Sheet, result: UnitResult, x: float, y: float, height: float) -> None:
+    page.heading(x, y - 0.33, "Texture", "the one still image that is moved about")
+    image = to_frame(result.decomposition.static_image)
+    axes = page.picture(x, y, _PANEL, height, image)
+    if int(image.max()) == int(image.min()):
+        say(axes, "no texture: one flat colour", dark_on_light=int(image.max()) > 127)
+
+
+def _draw_mean_motion(
+    page: Sheet, result: UnitResult, x: float, y: float, height: float, scale: float
+) -> None:
+    mean = result.decomposition.coherent_velocity.detach().cpu().float().mean(dim=0)
+    fastest = float(torch.linalg.vector_norm(mean, dim=0).max())
+    moving = fastest > NO_MOTION
+    note = f"longest arrow: {number(fastest)} px/frame" if moving else "coherent part, mean over time"
+    page.heading(x, y - 0.33, "Motion (coherent, mean over time)", note)
+    axes = page.picture(x, y, _PANEL, height, to_frame(flow_to_rgb(mean[None], scale)[0]))
+    if moving:
+        _draw_arrows(axes, mean.numpy(), fastest)
+    else:
+        say(axes, "no motion")
+    side = 1.15
+    left = x + _PANEL + 0.5
+    wheel = page.axes(left, y + 0.3, side, side)
+    wheel.imshow(wheel_rgba(230))
+    wheel.set_axis_off()
+    middle = left + side / 2
+    page.text(middle, y + 0.24, "up 90°", 8.5, ha="center")
+    page.text(middle, y + side + 0.46, "down 270°", 8.5, ha="center")
+    page.text(left - 0.06, y + 0.3 + side / 2, "left\n180°", 8.5, ha="right", va="center")
+    page.text(left + side + 0.06, y + 0.3 + side / 2, "right\n0°", 8.5, ha="left", va="center")
+    clipped = bool((torch.linalg.vector_norm(result.decomposition.velocity, dim=1) > scale).any())
+    first, second = scale_words(scale, clipped).replace("brightness ", "brightness\n").split("\n")
+    page.text(middle, y + side + 0.78, first, 8.5, MUTED, ha="center")
+    page.text(middle, y + side + 0.95, second, 8.5, ha="center")
+
+
+def _draw_arrows(axes: Axes, mean: np.ndarray, fastest: float) -> None:
+    height, width = mean.shape[1:]
+    step = max(max(height, width) / 9.0, 1.0)
+    # Centred on the frame, so that no arrow is cut at one edge only.
+    xs, ys = (
+        np.arange(size % step / 2 + step / 2 - 0.5, size - step / 2 + 0.01, step) for size in (width, height)
+    )
+    nearest = np.ix_(np.rint(ys).astype(int), np.rint(xs).astype(int))
+    u, v = mean[0][nearest], mean[1][nearest]
+    grid_x, grid_y = np.meshgrid(xs, ys)
+    axes.quiver(
+        grid_x,
+        grid_y,
+        u,
+        v,
+        angles="xy",
+        scale_units="xy",
+        scale=fastest / (0.9 * step),
+        pivot="mid",
+        units="width",
+        width=0.011,
+        minlength=0.1,
+        color="white",
+        edgecolor="black",
+        linewidth=0.6,
+    )
+
+
+def _draw_slice(page: Sheet, result: UnitResult, x: float, y: float, height: float) -> None:
+    mean = result.decomposition.coherent_velocity.detach().cpu().float().mean(dim=(0, 2, 3))
+    frames = to_frames(result.video)
+    vertical = bool(mean[1].abs() > mean[0].abs() + 1e-3)  # with no direction at all, x-t
+    if vertical:
+        middle = frames.shape[2] // 2
+        pixels, along, where = frames[:, :, middle], "y", f"column x = {middle}"
+    else:
+        middle = frames.shape[1] // 2
+        pixels, along, where = frames[:, middle], "x", f"row y = {middle}"
+    page.heading(x, y - 0.33, f"{along}-t slice of the video", f"{where}; slanted lines move")
+    axes = page.axes(x, y, 2.2, height - 0.35)
+    axes.imshow(pixels, interpolation="nearest", aspect="auto")
+    axes.set_xlabel(f"{along} [px]", fontsize=9, color=INK)
+    axes.set_ylabel("t [frames]", fontsize=9, color=INK)
+    axes.tick_params(labelsize=8, colors=MUTED)
+    axes.locator_params(integer=True, nbins=5)
+    for spine in axes.spines.values():
+        spine.set_color(LINE)
+
+
+def _draw_numbers(page: Sheet, record: Mapping[str, Any], x: float, y: float, height: float) -> None:
+    motion, decomposition = record["motion"], record["decomposition"]
+    page.text(x, y, cut(headline(motion), 32), 12.5, "#1b4fb3", weight="bold")
+    rows = number_rows(motion, decomposition)
+    pitch = min((height - 0.35) / len(rows), 0.31)
+    for index, (name, value) in enumerate(rows):
+        level = y + 0.42 + index * pitch
+        page.text(x, level, name, 9.5, MUTED)
+        page.text(WIDTH - MARGIN, level, value, 9.5, ha="right")
+
+
+def _draw_strips(
+    page: Sheet, result: UnitResult, record: Mapping[str, Any], y: float, height: float, scale: float
+) -> None:
+    velocity = result.decomposition.velocity.detach().cpu().float()
+    frames = pick(result.video.shape[0], STRIP_FRAMES)
+    # A velocity lies between two frames, so the last frame has none of its own.
+    steps = [min(t, len(velocity) - 1) for t in frames]
+    steps = sorted(set(steps))
+    still = float(torch.linalg.vector_norm(velocity, dim=1).max()) <= NO_MOTION
+    psnr = decibels(record["decomposition"].get("psnr_db"))
+    clip = "Optimal input" if result.optimal is not None else "Video"
+    flat = float(result.video.max() - result.video.min()) < 1.0 / 255.0
+    rows = [
+        (
+            clip,
+            "one flat colour" if flat else "",
+            to_frames(result.video[list(frames)]),
+            [f"t = {t}" for t in frames],
+        ),
+        (
+            "Reconstruction",
+            f"the texture, moved by the motion (PSNR {psnr})",
+            to_frames(result.decomposition.reconstruction[list(frames)]),
+            [f"t = {t}" for t in frames],
+        ),
+        (
+            "Content velocity",
+            "no motion" if still else "from one frame to the next, jitter included; colours as in the wheel",
+            to_frames(flow_to_rgb(velocity[steps], scale)),
+            [f"t = {t} → {t + 1}" for t in steps],
+        ),
+    ]
+    for words, note, pictures, captions in rows:
+        page.text(MARGIN, y - 0.1, words, 11.0, weight="bold")
+        page.text(MARGIN + 1.65, y - 0.1, note, 8.5, MUTED)
+        page.strip(MARGIN, y, (_STRIP, height), 0.1, pictures)
+        for index, caption in enumerate(captions):
+            page.text(MARGIN + index * (_STRIP + 0.1), y + height + 0.15, caption, 8.0, MUTED)
+        y += height + 0.68
+
+
+def _draw_shares(page: Sheet, record: Mapping[str, Any], x: float, y: float) -> None:
+    page.text(x, y - 0.1, "What explains the change over time", 11.0, weight="bold")
+    shares = share_rows(record["decomposition"])
+    width = WIDTH - MARGIN - x
+    if sum(share for _, _, share in shares) <= 0:
+        page.text(x, y + 0.25, "the video does not change", 9.5, MUTED)
+        return
+    axes = page.axes(x, y + 0.05, width, 0.3)
+    axes.set_xlim(0, max(1.0, sum(share for _, _, share in shares)))
+    axes.set_axis_off()
+    left = 0.0
+    for index, (key, words, share) in enumerate(shares):
+        axes.barh(0, share, left=left, color=SHARE_COLOURS[key], height=1.0)
+        left += share
+        level = y + 0.58 + 0.22 * index
+        page.text(x, level, "■", 10.0, SHARE_COLOURS[key])
+        page.text(x + 0.2, level, f"{words}", 9.5)
+        page.text(x + 2.0, level, f"{100 * share:.0f} % of the temporal variance", 9.5, MUTED)
+
+
+def _draw_activations(page: Sheet, record: Mapping[str, Any], x: float, y: float) -> float:
+    """Draw one bar a response; returns where the next block may begin, inches."""
+    rows = activation_rows(record.get("activation") or {})
+    if not rows:
+        return y
+    page.text(x, y - 0.1, "The unit's response", 11.0, weight="bold")
+    page.text(
+        x + 1.75, y - 0.1, cut(f"objective: {record.get('objective') or 'the same for all'}", 45), 8.5, MUTED
+    )
+    name_width, value_width = 1.55, 0.75
+    known = [value for _, value in rows if value is not None]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    span = (high - low) or 1.0
+    bar_width = WIDTH - MARGIN - x - name_width - value_width
+    pitch = 0.3
+    axes = page.axes(x + name_width, y, bar_width, pitch * len(rows))
+    axes.set_xlim(low - 0.01 * span, low + 1.01 * span)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_axis_off()
+    axes.axvline(0.0, color=LINE, linewidth=1)
+    for index, (words, value) in enumerate(rows):
+        level = y + (index + 0.5) * pitch
+        page.text(x, level, words, 9.5, va="center")
+        shown = number(value, "{:.3g}") if value is not None else "not measured"
+        page.text(WIDTH - MARGIN, level, shown, 9.5, ha="right", va="center")
+        if value is not None:
+            axes.barh(index, value, height=0.6, color="#2f6fde" if index == 0 else "#9bb7e8")
+    return y + pitch * len(rows)
+
+
+def _draw_ascent(page: Sheet, result: UnitResult, x: float, y: float, bottom: float) -> None:
+    """The objective over the steps of the optimization, where there is room for it."""
+    history = result.optimal.history if result.optimal is not None else ()
+    if len(history) < 2 or bottom - y < 0.8:
+        return
+    page.text(x, y - 0.1, "Ascent", 11.0, weight="bold")
+    page.text(x + 1.75, y - 0.1, "objective on the shifted and scaled clip", 8.5, MUTED)
+    axes = page.axes(x + 0.5, y + 0.05, WIDTH - MARGIN - x - 0.5, min(bottom - y, 2.0) - 0.1)
+    axes.plot(range(1, len(history) + 1), history, color="#2f6fde", linewidth=1.2)
+    axes.set_xlabel("step", fontsize=9, color=INK)
+    axes.tick_params(labelsize=8, colors=MUTED)
+    axes.locator_params(axis="y", nbins=4)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(LINE)

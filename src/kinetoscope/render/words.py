@@ -1,0 +1,108 @@
+"""A unit's numbers as words a person reads, the same in the figure and on the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..types import MOTION_LABELS
+
+ARROWS = "→↗↑↖←↙↓↘"
+MISSING = "\N{EN DASH}"
+
+STILL_SPEED = 0.05
+"""Below this mean speed, pixels per frame, a direction says nothing."""
+
+ACTIVATION_WORDS = {
+    "optimal": "optimal input",
+    "reconstruction": "reconstruction",
+    "static_only": "still texture",
+    "reversed": "played backwards",
+    "shuffled": "frames shuffled",
+    "random_input": "random input",
+}
+SHARE_WORDS = {"coherent": "coherent motion", "jitter": "jitter", "residual": "residual"}
+
+
+def compass(direction_deg: float) -> int:
+    """Which of the eight directions, 45 degrees apart from 0 = right, is nearest."""
+    return round(direction_deg / 45.0) % 8
+
+
+def number(value: Any, pattern: str = "{:.2f}", unit: str = "") -> str:
+    """A number with its unit, or a dash for one that is not known."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or value != value:
+        return MISSING
+    text = pattern.format(value).replace("-", "\N{MINUS SIGN}")
+    return f"{text} {unit}".rstrip()
+
+
+def direction_words(motion: Mapping[str, Any]) -> str:
+    """Degrees, arrow and word; a dash when nothing moves or motion has no common direction to speak of."""
+    direction, speed = motion.get("direction_deg"), motion.get("speed_px_per_frame")
+    if direction is None or speed is None or speed < STILL_SPEED:
+        return MISSING
+    index = compass(direction)
+    return f"{direction:.0f}° {ARROWS[index]} {MOTION_LABELS[index]}"
+
+
+def headline(motion: Mapping[str, Any]) -> str:
+    """The motion in a few words: what it is and how fast."""
+    label = motion.get("label") or "unknown"
+    if label in MOTION_LABELS[:8]:
+        arrow = ARROWS[MOTION_LABELS.index(label)]
+        return f"{label} {arrow} {number(motion.get('speed_px_per_frame'), unit='px/frame')}"
+    if label in ("expansion", "contraction"):
+        return f"{label} {number(motion.get('divergence_per_frame'), '{:+.3f}', '/frame')}"
+    if label in ("counter-clockwise", "clockwise"):
+        return f"{label} {number(motion.get('rotation_per_frame'), '{:+.3f}', 'rad/frame')}"
+    return str(label)
+
+
+def decibels(value: Any) -> str:
+    """A signal-to-noise ratio; infinite (null in a record) means that nothing differs."""
+    if value is None or value == float("inf"):
+        return "exact"
+    return number(value, "{:.1f}", "dB")
+
+
+def number_rows(motion: Mapping[str, Any], decomposition: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and value, with units, of everything measured about the motion and the fit."""
+    return [
+        ("direction", direction_words(motion)),
+        ("speed of mean", number(motion.get("speed_px_per_frame"), unit="px/frame")),
+        ("mean speed", number(motion.get("mean_speed_px_per_frame"), unit="px/frame")),
+        ("coherence", number(motion.get("coherence"))),
+        ("divergence", number(motion.get("divergence_per_frame"), "{:+.3f}", "/frame")),
+        ("rotation (ccw +)", number(motion.get("rotation_per_frame"), "{:+.3f}", "rad/frame")),
+        ("PSNR, reconstruction", decibels(decomposition.get("psnr_db"))),
+        ("PSNR, texture at t = 0", decibels(decomposition.get("static_psnr_db"))),
+        ("roughness (TV of D)", number(decomposition.get("displacement_tv"), "{:.4f}")),
+    ]
+
+
+def activation_rows(activation: Mapping[str, Any]) -> list[tuple[str, float | None]]:
+    """Name and value of the unit's responses in a fixed order; None where one is not known."""
+    rows = []
+    for key, words in ACTIVATION_WORDS.items():
+        if key in activation:
+            value = activation[key]
+            rows.append((words, float(value) if number(value) != MISSING else None))
+    return rows
+
+
+def share_rows(decomposition: Mapping[str, Any]) -> list[tuple[str, str, float]]:
+    """Key, name and share in [0, 1] of the video's temporal variance, in a fixed order."""
+    shares = decomposition.get("variance_explained") or {}
+    return [
+        (key, words, min(max(float(shares[key]), 0.0), 1.0))
+        for key, words in SHARE_WORDS.items()
+        if number(shares.get(key)) != MISSING
+    ]
+
+
+def title_of(record: Mapping[str, Any]) -> str:
+    """MODEL / LAYER / unit N (name), or the name of the given video."""
+    if record.get("layer") is None or record.get("unit") is None:
+        return f"Decomposition of {record.get('video') or 'a given video'}"
+    name = f" ({record['unit_name']})" if record.get("unit_name") not in (None, "") else ""
+    parts = [str(record["model"])] if record.get("model") else []
+    return " / ".join([*parts, str(record["layer"]) or "(whole model)", f"unit {record['unit']}{name}"])

@@ -1,0 +1,178 @@
+"""The recipe of the bundled network, as one command: `python -m kinetoscope.training.motion13 --out DIR`.
+
+Trains on procedural clips (`clips.py`) for a fixed number of steps, or for `--minutes`, measures on held-out
+textures, and leaves `motion13.safetensors`, `motion13.json` and `metrics.csv` in DIR.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from ..errors import KinetoscopeError, OutputUnwritable, SettingInvalid
+from ..models.motion13 import CARD, WEIGHTS
+from ..types import MOTION_LABELS, VideoBatch
+from .clips import Clips, ClipSettings, make_clips
+from .textures import split_generator
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the bundled network is trained.
+
+    Attributes:
+        steps: optimizer steps, unless `minutes` end first.
+        minutes: wall-clock limit, which the step size follows; None for steps alone (reproducible).
+        seed: of the weights and the clips.
+        init: weights file to go on from, its normalization already folded away; None starts anew.
+        batch: clips a step.
+        nothing: further clips a step that show no motion at all.
+        learning_rate: highest step size of AdamW, reached after 100 steps, then falling as a cosine.
+        weight_decay: of AdamW.
+        push: largest adversarial change of a pixel (values in [0, 1]), applied to a quarter of each batch.
+        push_from: the share of the training after which `push` grows from 0 to its full size.
+        validate_every: steps between two measurements.
+        validation_per_class: held-out clips of each class for these measurements.
+        test_per_class: held-out clips of each class for the final accuracy.
+    """
+
+    steps: int = 1800
+    minutes: float | None = None
+    seed: int = 0
+    init: str | None = None
+    batch: int = 32
+    nothing: int = 5
+    learning_rate: float = 2.5e-3
+    weight_decay: float = 0.02
+    push: float = 0.02
+    push_from: float = 0.5
+    validate_every: int = 250
+    validation_per_class: int = 8
+    test_per_class: int = 60
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.validate_every, self.test_per_class) < 1:
+            raise SettingInvalid("steps, batch, validate_every and test_per_class are at least 1")
+        if self.minutes is not None and self.minutes <= 0:
+            raise SettingInvalid(f"minutes is positive, not {self.minutes}; leave it out to train by steps")
+
+
+def normalize(video: VideoBatch) -> VideoBatch:
+    """Bring clips in [0, 1] to what the network takes, as its card says."""
+    mean, std = (torch.tensor(n).view(1, -1, 1, 1, 1) for n in (CARD.mean, CARD.std))
+    return (video - mean) / std
+
+
+def held_out_clips(per_class: int, seed: int = 0) -> Clips:
+    """Clips of held-out textures, `per_class` of each motion in turn."""
+    labels = torch.arange(len(MOTION_LABELS)).repeat(per_class)
+    return make_clips(labels, split_generator(seed, "held-out"), ClipSettings(clip=CARD.clip), "held-out")
+
+
+def confusion(net: nn.Module, clips: Clips) -> Float[Tensor, "13 13"]:
+    """Count what the network calls each motion: row the truth, column the answer."""
+    with torch.no_grad():
+        answers = torch.cat([net(normalize(part)).argmax(1) for part in clips.video.split(32)])
+    counts = torch.zeros(len(MOTION_LABELS), len(MOTION_LABELS))
+    return counts.index_put((clips.labels, answers), torch.ones(len(answers)), accumulate=True)
+
+
+def accuracy(net: nn.Module, clips: Clips) -> float:
+    """The share of clips whose motion the network names."""
+    counts = confusion(net, clips)
+    return (counts.trace() / counts.sum()).item()
+
+
+def train(recipe: Recipe, out: Path) -> dict[str, Any]:
+    """Train the network and write its files into `out`.
+
+    Returns:
+        What `motion13.json` holds: accuracy, recipe, minutes taken, versions.
+
+    Raises:
+        SettingInvalid: the `train` extra is missing.
+        OutputUnwritable: `out` cannot be made.
+    """
+    try:
+        task_module = import_module(".motion13_task", __package__)
+    except ModuleNotFoundError as missing:
+        raise SettingInvalid(
+            f"training needs {missing.name}, which is missing; pip install 'kinetoscope[train]'"
+        ) from missing
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise OutputUnwritable(f"cannot write to {out}: {problem.strerror}; give another --out") from problem
+    started = time.monotonic()
+    net = task_module.fit(recipe, out)
+    minutes = (time.monotonic() - started) / 60
+    counts = confusion(net, held_out_clips(recipe.test_per_class, recipe.seed + 1))
+    record = {
+        "accuracy": round((counts.trace() / counts.sum()).item(), 4),
+        "accuracy_per_class": {
+            name: round(share, 4)
+            for name, share in zip(MOTION_LABELS, (counts.diag() / counts.sum(1)).tolist(), strict=True)
+        },
+        "held_out_clips": int(counts.sum()),
+        "recipe": asdict(recipe),
+        "minutes": round(minutes, 1),
+        "threads": torch.get_num_threads(),
+        "versions": {"torch": torch.__version__, "python": platform.python_version()},
+    }
+    state = {name: tensor.detach().contiguous() for name, tensor in net.state_dict().items()}
+    _write_whole(out / WEIGHTS, save(state))
+    _write_whole(out / "motion13.json", (json.dumps(record, indent=2) + "\n").encode())
+    return record
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write beside, then rename, so that no half file is ever seen."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; give the exit status (0 done, 1 failed)."""
+    standard = Recipe()
+    parser = argparse.ArgumentParser(prog="python -m kinetoscope.training.motion13", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the measurements")
+    parser.add_argument("--steps", type=int, default=standard.steps, help="optimizer steps (%(default)s)")
+    parser.add_argument("--minutes", type=float, help="stop by the clock, the step size following it")
+    parser.add_argument("--seed", type=int, default=standard.seed, help="of weights and clips (%(default)s)")
+    parser.add_argument("--init", help="weights of an earlier run to go on from")
+    parser.add_argument("--rate", type=float, default=standard.learning_rate, help="step size (%(default)s)")
+    parser.add_argument(
+        "--nothing", type=int, default=standard.nothing, help="motionless clips a step (%(default)s)"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        recipe = Recipe(
+            steps=given.steps,
+            minutes=given.minutes,
+            seed=given.seed,
+            init=given.init,
+            learning_rate=given.rate,
+            nothing=given.nothing,
+        )
+        record = train(recipe, given.out)
+    except KinetoscopeError as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return 1
+    print(f"accuracy {record['accuracy']:.3f} after {record['minutes']} minutes, in {given.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,126 @@
+"""Sampling, composing and inverting fields: the only file that knows how a pixel position becomes a grid.
+
+Pixel centres are integers, so position (0, 0) is the centre of the first pixel and (W-1, H-1) of the last
+(the `align_corners=True` convention). Positions and displacements are in pixels, component 0 is x (right),
+component 1 is y (down). Outside an image its border is repeated.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+Positions = Float[Tensor, "batch 2 height width"]
+Images = Float[Tensor, "batch channel rows columns"]
+Fields = Float[Tensor, "batch 2 rows columns"]
+
+
+def pixel_grid(
+    height: int, width: int, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> Positions:
+    """Positions of the pixel centres, (1, 2, H, W)."""
+    y = torch.arange(height, device=device, dtype=dtype)
+    x = torch.arange(width, device=device, dtype=dtype)
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    return torch.stack([columns, rows])[None]
+
+
+def sample(images: Images, positions: Positions) -> Float[Tensor, "batch channel height width"]:
+    """Bilinear values of `images` at `positions`; differentiable in both (Li & Li 2025, eq. 2-3).
+
+    Args:
+        images: (B, C, h, w); one image serves every position map when B is 1.
+        positions: (B, 2, H, W), pixels of `images`.
+    """
+    rows, columns = images.shape[-2:]
+    x = positions[:, 0] * (2 / max(columns - 1, 1)) - 1
+    y = positions[:, 1] * (2 / max(rows - 1, 1)) - 1
+    grid = torch.stack([x, y], dim=-1)
+    if images.shape[0] == 1:
+        images = images.expand(len(grid), -1, -1, -1)
+    elif len(grid) == 1:
+        grid = grid.expand(len(images), -1, -1, -1)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+def resize_field(field: Fields, height: int, width: int) -> Fields:
+    """A field on another grid over the same frame, corner pixels on corner pixels; values keep their unit."""
+    if field.shape[-2:] == (height, width):
+        return field
+    return F.interpolate(field, size=(height, width), mode="bilinear", align_corners=True)
+
+
+def compose(inner: Fields, outer: Fields, cell: Float[Tensor, "1 2 1 1"]) -> Fields:
+    """The displacement p -> p + inner(p) + outer(p + inner(p)).
+
+    Args:
+        inner, outer: displacements in pixels, stored on a grid whose nodes are `cell` pixels apart.
+        cell: node spacing (x, y) in pixels; ones for a field stored per pixel.
+    """
+    nodes = pixel_grid(*inner.shape[-2:], device=inner.device, dtype=inner.dtype)
+    return inner + sample(outer, nodes + inner / cell)
+
+
+def accumulate(steps: Fields, cell: Float[Tensor, "1 2 1 1"]) -> Fields:
+    """Chain per-frame sampling steps into displacements back to the first frame.
+
+    Args:
+        steps: (T-1, 2, h, w), pixels: content at q in frame t+1 was at q + steps_t(q) in frame t.
+        cell: as in `compose`.
+
+    Returns:
+        (T, 2, h, w): content at q in frame t was at q + result_t(q) in frame 0; the first is zero.
+    """
+    chain = [torch.zeros_like(steps[:1])]
+    for step in steps:
+        chain.append(compose(step[None], chain[-1], cell))
+    return torch.cat(chain)
+
+
+def invert(field: Fields, cell: Float[Tensor, "1 2 1 1"], iterations: int = 8) -> Fields:
+    """The displacement v with v(p) = -field(p + v(p)), by fixed point; exact for fields of small gradient."""
+    nodes = pixel_grid(*field.shape[-2:], device=field.device, dtype=field.dtype)
+    inverse = -field
+    for _ in range(iterations):
+        inverse = -sample(field, nodes + inverse / cell)
+    return inverse
+
+
+def content_velocity(
+    displacement: Float[Tensor, "time 2 height width"],
+    start: Float[Tensor, "steps 2 height width"],
+    iterations: int = 12,
+) -> Float[Tensor, "steps 2 height width"]:
+    """Solve D_t(p) = u_t(p) + D_{t+1}(p + u_t(p)) for the content velocity u.
+
+    A damped fixed point from `start`, keeping per pixel the iterate that fits best: where D folds there is
+    no exact solution, and the best approximation stands.
+
+    Args:
+        displacement: D, (T, 2, H, W), pixels, a sampling field.
+        start: first guess of u, (T-1, 2, H, W), pixels per frame.
+    """
+    now, following = displacement[:-1], displacement[1:]
+    pixels = pixel_grid(*displacement.shape[-2:], device=displacement.device, dtype=displacement.dtype)
+    velocity, best = start, start
+    least = torch.full_like(start[:, :1], float("inf"))
+    for _ in range(iterations):
+        step = now - sample(following, pixels + velocity) - velocity
+        misfit = step.square().sum(dim=1, keepdim=True)
+        better = misfit < least
+        best, least = torch.where(better, velocity, best), torch.where(better, misfit, least)
+        velocity = velocity + 0.7 * step
+    return best
+
+
+def interpolation_matrix(
+    positions: Float[Tensor, " out"], size: int
+) -> Float[Tensor, "out size"]:
+    """Rows that interpolate linearly along one axis: `values_out = matrix @ values`; borders are repeated.
+
+    Args:
+        positions: where to sample, in cells of an axis of `size` cells.
+    """
+    clamped = positions.clamp(0, size - 1)
+    cells = torch.arange(size, device=positions.device, dtype=positions.dtype)
+    return (1 - (clamped[:, None] - cells).abs()).clamp(min=0)

@@ -1,0 +1,36 @@
+"""The command line run inside the test process, with its arithmetic replaced."""
+
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from kinetoscope.cli import main
+
+
+class Outcome(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command and give its status, stdout and stderr."""
+    import fake_run
+
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main replaces it
+    monkeypatch.setattr("kinetoscope.pipeline.visualize_each", fake_run.fake_each)
+    monkeypatch.setattr("kinetoscope.pipeline.request_settings", fake_run.fake_settings)
+    monkeypatch.setattr("kinetoscope.pipeline.decompose_video", fake_run.fake_video)
+
+    def call(*words: object) -> Outcome:
+        capsys.readouterr()
+        status = main([str(word) for word in words])
+        return Outcome(status, *capsys.readouterr())
+
+    return call

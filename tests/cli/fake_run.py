@@ -1,0 +1,82 @@
+"""The command line with arithmetic replaced: results come at once, or as slowly as FAKE_DELAY says.
+
+Imported by the tests for `fake_each`; run as a script where a test needs a process of its own.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from kinetoscope import pipeline
+from kinetoscope.cli import main
+from kinetoscope.cli.folder import versions
+from kinetoscope.results import Decomposition, MotionSummary, Optimal, UnitResult
+from kinetoscope.types import Video
+
+T, H, W = 3, 12, 16
+
+
+def decomposed(seed: int) -> tuple[Decomposition, MotionSummary]:
+    draw = torch.Generator().manual_seed(seed)
+    parts = Decomposition(
+        static_image=torch.rand(3, H, W, generator=draw),
+        displacement=torch.randn(T, 2, H, W, generator=draw),
+        velocity=torch.randn(T - 1, 2, H, W, generator=draw),
+        coherent_velocity=torch.zeros(T - 1, 2, H, W),
+        reconstruction=torch.rand(T, 3, H, W, generator=draw),
+        psnr_db=30.0,
+        static_psnr_db=20.0,
+        displacement_tv=0.1,
+        variance_explained={"coherent": 0.5, "jitter": 0.3, "residual": 0.2},
+        settings={},
+        seconds=0.1,
+    )
+    return parts, MotionSummary(45.0, 1.0, 1.5, 2 / 3, 0.0, 0.0, "up-right")
+
+
+def fake_settings(**options: Any) -> dict[str, Any]:
+    return {key: options[key] for key in ("size", "preset", "steps", "position")}
+
+
+def fake_each(
+    model: torch.nn.Module, layer: str, units: list[int], *, progress: Any, **options: Any
+) -> Iterator[UnitResult]:
+    for index, unit in enumerate(units):
+        for step in range(3):
+            time.sleep(float(os.environ.get("FAKE_DELAY", "0")))
+            progress(index, step + 1, 3)
+        if os.environ.get("FAKE_FAULT") == str(unit):
+            raise ZeroDivisionError("odd\nnumbers")
+        parts, motion = decomposed(unit)
+        record = {
+            "layer": layer,
+            "unit": unit,
+            "unit_name": "",
+            "objective": options["objective"],
+            "seed": options["seed"],
+            "settings": fake_settings(**options),
+            "versions": versions(),
+            "device": options["device"],
+            "precision": options["precision"],
+            "weights_sha256": model.kinetoscope_weights["sha256"],
+        }
+        video = torch.rand(T, 3, H, W, generator=torch.Generator().manual_seed(options["seed"]))
+        optimal = Optimal(video, (0.0, 1.0), steps=2, seconds=0.2)
+        yield UnitResult(video, parts, motion, optimal, {"optimal": 2.0, "random_input": 1.0}, record)
+
+
+def fake_video(video: Video, *, progress: Any, **options: Any) -> UnitResult:
+    progress(0, 1, 1)
+    parts, motion = decomposed(0)
+    return UnitResult(video, parts, motion, record={"settings": {}, "seed": options["seed"]})
+
+
+if __name__ == "__main__":
+    pipeline.visualize_each = fake_each
+    pipeline.request_settings = fake_settings
+    pipeline.decompose_video = fake_video
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Results with a known answer, to be drawn and saved."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from kinetoscope.results import Decomposition, MotionSummary, Optimal, UnitResult
+
+
+def grating(
+    frames: int, height: int, width: int, velocity: tuple[float, float], channels: int = 3
+) -> torch.Tensor:
+    """A coloured grating that drifts by `velocity` (x, y) pixels per frame, (T, C, H, W) in [0, 1]."""
+    t = torch.arange(frames, dtype=torch.float32)[:, None, None]
+    y = torch.arange(height, dtype=torch.float32)[None, :, None] - velocity[1] * t
+    x = torch.arange(width, dtype=torch.float32)[None, None, :] - velocity[0] * t
+    waves = [
+        torch.sin(2 * math.pi * (x / 16 + y / (20 + 6 * c)) + c)
+        * torch.exp(-(((y - height / 2) / height) ** 2))
+        for c in range(channels)
+    ]
+    return 0.5 + 0.45 * torch.stack(waves, dim=1)
+
+
+def make_result(
+    frames: int = 5,
+    height: int = 24,
+    width: int = 32,
+    velocity: tuple[float, float] = (0.75, -0.5),
+    channels: int = 3,
+    jitter: float = 0.0,
+    **record: Any,
+) -> UnitResult:
+    """A unit whose video is a drifting grating, decomposed without error."""
+    video = grating(frames, height, width, velocity, channels)
+    u = torch.tensor(velocity).view(1, 2, 1, 1).expand(frames - 1, 2, height, width)
+    t = torch.arange(frames, dtype=torch.float32).view(-1, 1, 1, 1)
+    noise = jitter * torch.randn(u.shape, generator=torch.Generator().manual_seed(0))
+    speed = math.hypot(*velocity)
+    parts = Decomposition(
+        static_image=video[0],
+        displacement=(-t * torch.tensor(velocity).view(1, 2, 1, 1))
+        .expand(frames, 2, height, width)
+        .contiguous(),
+        velocity=u + noise,
+        coherent_velocity=u.contiguous(),
+        reconstruction=video * 0.98,
+        psnr_db=31.24,
+        static_psnr_db=14.75,
+        displacement_tv=0.0123,
+        variance_explained={"coherent": 0.71, "jitter": 0.17, "residual": 0.12},
+        settings={"steps": 320},
+        seconds=2.5,
+    )
+    direction = math.degrees(math.atan2(-velocity[1], velocity[0])) % 360.0
+    motion = MotionSummary(direction, speed, speed, 1.0, 0.001, -0.002, "up-right" if speed else "still")
+    facts = {
+        "model": "motion13",
+        "weights": "default",
+        "layer": "conv2.0",
+        "unit": 7,
+        "unit_name": "up-right",
+        "objective": "channel-relu",
+        "seed": 0,
+        "settings": {"steps": 200},
+        "versions": {"kinetoscope": "0.1.0", "torch": "2.13.0", "python": "3.12"},
+        "device": "cpu",
+        "precision": "fp32",
+    }
+    return UnitResult(
+        video=video,
+        decomposition=parts,
+        motion=motion,
+        optimal=Optimal(video, tuple(4.2 * (1 - 0.97**step) for step in range(200)), 200, 6.5),
+        activation={
+            "optimal": 4.2,
+            "random_input": 0.11,
+            "reconstruction": 3.9,
+            "static_only": 0.8,
+            "reversed": -0.6,
+            "shuffled": 1.1,
+        },
+        record={**facts, **record},
+    )
+
+
+def make_dead(frames: int = 4, height: int = 24, width: int = 32) -> UnitResult:
+    """A unit that found nothing: flat grey, no motion, an exact fit, unknown responses."""
+    result = make_result(frames, height, width, (0.0, 0.0))
+    grey = torch.full_like(result.video, 0.5)
+    parts = replace(
+        result.decomposition,
+        static_image=grey[0],
+        reconstruction=grey,
+        psnr_db=float("inf"),
+        static_psnr_db=float("inf"),
+        variance_explained={"coherent": 0.0, "jitter": 0.0, "residual": 0.0},
+    )
+    motion = MotionSummary(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "still")
+    return replace(
+        result,
+        video=grey,
+        optimal=Optimal(grey, (), 200, 6.5),
+        decomposition=parts,
+        motion=motion,
+        activation={"optimal": 0.0, "random_input": 0.0, "reconstruction": float("nan")},
+    )
+
+
+@pytest.fixture
+def result_factory() -> Callable[..., UnitResult]:
+    return make_result
+
+
+@pytest.fixture
+def dead_factory() -> Callable[..., UnitResult]:
+    return make_dead
