@@ -12,7 +12,7 @@ import kinetoscope
 
 ROOT = Path(kinetoscope.__file__).parent
 TIERS = (
-    {"errors", "types", "warp", "records", "results"},
+    {"errors", "types", "warp", "records", "results", "schedule"},
     {"models", "units", "render", "video"},
     {"optimal", "motion"},
     {"pipeline", "training"},

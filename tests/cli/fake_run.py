@@ -13,7 +13,6 @@ import torch
 
 from kinetoscope import pipeline
 from kinetoscope.cli import main
-from kinetoscope.cli.folder import versions
 from kinetoscope.results import Decomposition, MotionSummary, Optimal, UnitResult
 from kinetoscope.types import Video
 
@@ -59,7 +58,7 @@ def fake_each(
             "objective": options["objective"],
             "seed": options["seed"],
             "settings": fake_settings(**options),
-            "versions": versions(),
+            "versions": pipeline.versions(),
             "device": options["device"],
             "precision": options["precision"],
             "weights_sha256": model.kinetoscope_weights["sha256"],

@@ -9,9 +9,7 @@ from kinetoscope.errors import OutputUnwritable, SettingInvalid
 from kinetoscope.models.motion13 import build_motion13
 from kinetoscope.training.motion13 import Recipe, accuracy, held_out_clips, main, normalize, train
 
-SMOKE = Recipe(
-    steps=3, batch=4, nothing=1, push_from=0.3, validate_every=2, validation_per_class=1, test_per_class=1
-)
+SMOKE = Recipe(steps=3, batch=4, push_from=0.3, validate_every=2, validation_per_class=1, test_per_class=1)
 
 
 @pytest.mark.filterwarnings(
@@ -24,10 +22,10 @@ def test_a_few_steps_leave_whole_files_that_load(tmp_path):
     before = net.conv1.weight.clone()
     net.load_state_dict(state)
     assert not torch.equal(net.conv1.weight, before)
-    assert json.loads((tmp_path / "motion13.json").read_text()) == record
+    assert json.loads((tmp_path / "motion13.json").read_text()) == json.loads(json.dumps(record))
     assert record["held_out_clips"] == 13
     assert record["recipe"]["steps"] == 3
-    assert "train_loss" in (tmp_path / "metrics.csv").read_text()
+    assert "train_loss" in (tmp_path / "stage-1" / "metrics.csv").read_text()
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -53,6 +51,17 @@ def test_background_is_a_fixed_logit_of_zero():
     assert background_loss(high, nothing) > 9
     only_still = torch.where(torch.arange(13) == 12, 9.0, -9.0)[None]
     assert background_loss(only_still, still) < 0.01 < 9 < background_loss(low, still)
+
+
+def test_stillness_asks_only_still_clips_for_contrast():
+    from kinetoscope.training.motion13_task import stillness_loss
+
+    video = torch.rand(2, 3, 1, 12, 14, generator=torch.Generator().manual_seed(0)).expand(2, 3, 5, 12, 14)
+    labels, silent = torch.tensor([3, 12]), torch.zeros(2, 13)
+    wanted = 80 * video[1, :, 0].std((1, 2)).mean()
+    assert stillness_loss(silent, video, labels) > 10
+    assert stillness_loss(silent, video, torch.tensor([3, 4])) == 0
+    assert stillness_loss(silent + wanted, video, labels) < 1e-6
 
 
 def test_normalize_follows_the_card():

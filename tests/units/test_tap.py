@@ -84,7 +84,7 @@ def test_output_and_gradient_are_those_of_the_whole_model(precision: str) -> Non
     x.requires_grad_()
     with tap(net, "head", precision=precision) as forward:
         output = forward(x)
-        assert not any(m.training for m in net.modules())
+        assert [m.training for m in net.modules()] == before["modes"], "lent for the call only"
         (gradient,) = torch.autograd.grad(output.float().sum(), x)
     assert output.dtype == (torch.float32 if precision == "fp32" else torch.bfloat16)
     tolerance = 1e-6 if precision == "fp32" else 0.05
@@ -169,9 +169,13 @@ def test_users_hooks_keep_working() -> None:
 
 def test_the_model_can_be_used_whole_between_two_calls() -> None:
     net, x = fresh(), torch.rand(CLIP)
+    modes = []
+    net.conv1.register_forward_hook(lambda m, a, out: modes.append([m.training for m in net.modules()]))
     with tap(net, "conv1") as forward:
         first = forward(x)
+        assert not any(modes.pop())
         assert net(x).shape == (2, 7)
+        net.eval()
         assert torch.equal(forward(x), first)
 
 
@@ -266,6 +270,20 @@ def test_bf16_weights_are_channels_last_copies() -> None:
         forward(torch.rand(CLIP))
     assert layouts == [(torch.bfloat16, True)]
     assert net.conv1.weight.dtype == torch.float32
+
+
+def test_an_operation_without_bf16_is_told() -> None:
+    net = nn.Sequential(nn.Identity())
+
+    def fail(module: nn.Module, args: Any) -> None:
+        raise NotImplementedError("\"avg_pool3d_out_frame\" not implemented for 'BFloat16'")
+
+    net[0].register_forward_pre_hook(fail)
+    with (
+        pytest.raises(ModelUnusable, match=r"avg_pool3d.*use fp32"),
+        tap(net, "0", precision="bf16") as forward,
+    ):
+        forward(torch.rand(CLIP))
 
 
 def test_double_models_stay_double() -> None:

@@ -57,15 +57,15 @@ def _run(
 ) -> None:
     from .. import pipeline
     from ..render.files import save_decomposition
-    from .folder import is_finished, sha256_of, versions, writable_folder
+    from .folder import is_finished, sha256_of, writable_folder
 
-    request = {"video_sha256": sha256_of(clip), "request": options, "versions": versions()}
+    request = {"video_sha256": sha256_of(clip), "request": options, "versions": pipeline.versions()}
     with writable_folder(out), Reporter([name], quiet=quiet) as reporter:
         if not force and is_finished(out, request, scale=scale):
             reporter.note(f"{out} is finished; --force does it again")
             return
         start = time.perf_counter()
-        result = pipeline.decompose_video(clip, progress=lambda *at: reporter.step(0, *at[-2:]), **options)
+        result = pipeline.decompose_video(clip, progress=reporter.step, **options)
         record = {**result.record, "video": name, **request}
         save_decomposition(dataclasses.replace(result, record=record), out, scale=scale)
         reporter.finished(0, time.perf_counter() - start)

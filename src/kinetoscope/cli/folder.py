@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import platform
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import torch
 
-from .. import __version__
 from ..errors import SettingInvalid
 from ..records import RecordUnreadable, plain, read_unit, unwritable
 from ..types import Video
@@ -47,15 +45,6 @@ def is_finished(folder: Path, expected: Mapping[str, Any], *, scale: float) -> b
         return False
     same = all(record.get(key) == plain(value, key) for key, value in expected.items())
     return same and record.get("render", {}).get("motion_scale_px_per_frame") == scale
-
-
-def versions() -> dict[str, str]:
-    """What a result depends on beside its settings, as `unit.json` records it."""
-    return {
-        "kinetoscope": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def sha256_of(clip: Video) -> str:

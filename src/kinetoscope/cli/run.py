@@ -10,6 +10,7 @@ from torch import nn
 
 from .. import pipeline
 from ..models.registry import card_of
+from ..optimal.objective import usual_kind
 from ..records import finished_units, unit_directory
 from ..render.colour import DEFAULT_SCALE
 from ..render.files import save_unit
@@ -17,7 +18,7 @@ from ..render.page import write_index
 from ..units.tap import output_shape
 from ..units.unit import check_position, parse_units
 from .boundary import Interrupted
-from .folder import ensure_device, is_finished, versions, writable_folder
+from .folder import ensure_device, is_finished, writable_folder
 from .progress import Reporter
 
 
@@ -64,7 +65,7 @@ class Request:
             "seed": self.options["seed"],
             "precision": self.options["precision"],
             "settings": pipeline.request_settings(**self.options),
-            "versions": versions(),
+            "versions": pipeline.versions(),
         }
 
 
@@ -97,14 +98,13 @@ def plan(
     chosen = parse_units(units, shape[0], card.class_names if layer == card.output_layer else ())
     if options["position"] is not None:
         check_position(options["position"], shape[1:])
-    usual = "channel" if len(shape) == 1 else "channel-relu"
     return Request(
         model=model,
         network=network,
         layer=layer,
         units=tuple(chosen),
         out=out,
-        options={**options, "card": card, "objective": options["objective"] or usual},
+        options={**options, "card": card, "objective": options["objective"] or usual_kind(shape)},
         scale=DEFAULT_SCALE if scale is None else scale,
         title=f"{model} {layer}",
     )

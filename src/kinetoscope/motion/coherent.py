@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..schedule import cosine
 from ..types import Velocity, Video
-from ..warp import compose, pixel_grid, sample
+from ..warp import compose, pixel_grid, resize_field, sample
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class CoherentSettings:
         reach: longest chain at the finest level, frames; coarser levels use a half and a quarter of it.
         coarsest: shortest side of the coarsest level, pixels.
         spatial, temporal: weights of the squared velocity differences between neighbouring nodes and frames.
-        magnitude: weight of the squared velocity: picks the motion across a stripe, where the one along it
-            cannot be seen.
+        magnitude: weight of the squared velocity.
+        aperture: weight of the squared velocity along stripes, where only the motion across them can be seen.
+        stripes: ratio of the structure tensor's eigenvalues below which a region counts as striped.
         tolerance: residual, in pixels of displacement, below which the penalty is quadratic.
     """
 
@@ -41,6 +43,8 @@ class CoherentSettings:
     spatial: float = 0.3
     temporal: float = 1.0
     magnitude: float = 1e-3
+    aperture: float = 0.5
+    stripes: float = 0.2
     tolerance: float = 0.1
 
 
@@ -110,9 +114,33 @@ def chain_misfit(video: Video, steps: CoherentSteps, scale: int, reach: int, slo
         length *= 2
 
 
-def roughness(field: Velocity, settings: CoherentSettings) -> Tensor:
-    """Penalty on velocity that varies over space and time, or is large without need."""
+def along_stripes(video: Video, rows: int, columns: int, settings: CoherentSettings) -> Tensor:
+    """Directions in which motion cannot be seen (the aperture problem), at the nodes of the velocity grid.
+
+    Returns:
+        (1, 2, rows, columns): unit vectors along the stripes, times the root of how striped a region is: 0
+        where the structure tensor's smaller eigenvalue is at least `settings.stripes` of the larger one.
+    """
+    smooth = blur(video)
+    x = smooth[..., :-1, :].diff(dim=3)
+    y = smooth[..., :-1].diff(dim=2)
+    products = torch.stack([x * x, x * y, y * y]).mean(dim=(1, 2))[None]
+    # a region is a quarter of the frame: one edge in a natural texture does not make a stripe
+    window = [max(1, size // 8) * 2 + 1 for size in video.shape[-2:]]
+    pad = (window[1] // 2, window[1] // 2, window[0] // 2, window[0] // 2)
+    pooled = F.avg_pool2d(F.pad(products, pad, mode="replicate"), window, stride=1)
+    xx, xy, yy = resize_field(pooled, rows, columns)[0]
+    tensor = torch.stack([torch.stack([xx, xy], dim=-1), torch.stack([xy, yy], dim=-1)], dim=-2)
+    strengths, axes = torch.linalg.eigh(tensor)
+    ratio = strengths[..., 0].clamp(min=0) / strengths[..., 1].clamp(min=1e-12)
+    striped = (1 - ratio / settings.stripes).clamp(min=0)
+    return (axes[..., 0] * striped.sqrt()[..., None]).permute(2, 0, 1)[None]
+
+
+def roughness(field: Velocity, stripes: Tensor, settings: CoherentSettings) -> Tensor:
+    """Penalty on velocity that varies over space and time, is large without need, or cannot be seen."""
     total = settings.magnitude * field.square().mean()
+    total = total + settings.aperture * (field * stripes).sum(dim=1).square().mean()
     for axis, weight in ((3, settings.spatial), (2, settings.spatial), (0, settings.temporal)):
         change = field.diff(dim=axis)
         if change.numel():
@@ -133,6 +161,7 @@ def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
     steps = CoherentSteps(field, cell)
     levels = pyramid(video, settings.coarsest)
     slope = contrast(video)
+    stripes = along_stripes(video, rows, columns, settings)
     for level in reversed(range(len(levels))):
         reach = max(1, settings.reach >> level)
         optimizer = torch.optim.Adam([field], lr=settings.rate, betas=(0.9, 0.95))
@@ -140,11 +169,7 @@ def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
             optimizer.param_groups[0]["lr"] = settings.rate * cosine(step, settings.steps)
             misfit = chain_misfit(levels[level], steps, 2**level, reach, slope, settings.tolerance)
             optimizer.zero_grad()
-            (misfit + roughness(field, settings)).backward()
+            (misfit + roughness(field, stripes, settings)).backward()
             optimizer.step()
     return CoherentSteps(field.detach(), cell)
 
-
-def cosine(step: int, steps: int, floor: float = 0.05) -> float:
-    """A rate that falls from 1 to `floor` along half a cosine."""
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * step / steps))

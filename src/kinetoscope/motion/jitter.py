@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..schedule import cosine
 from ..types import Flow, Video
 from ..warp import resize_field
-from .coherent import cosine
 from .metrics import differences
 from .texture import Canvas
 

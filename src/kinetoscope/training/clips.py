@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..errors import SettingInvalid
 from ..types import MOTION_LABELS, VideoBatch
+from ..warp import sample
 from .textures import Split, Textures, make_textures, uniform
 
 VelocityBatch = Float[Tensor, "batch step 2 height width"]
@@ -200,14 +201,14 @@ def render_clips(
     scale = uniform(generator, math.log(0.75), math.log(1.2), count, 1)
     place = uniform(generator, -4, 4, count, 2)
     texel_x, texel_y = _turn_and_scale(rest_x, rest_y, angle, scale)
-    grid = torch.stack([texel_x + place[:, 0, None, None, None], texel_y + place[:, 1, None, None, None]], -1)
-    sampled = F.grid_sample(
-        textures,
-        grid.reshape(count, frames * height, width, 2) * (2 / (size - 1)),
-        padding_mode="reflection",
-        align_corners=True,
-    )
+    texel = torch.stack([texel_x, texel_y], 1) + place[..., None, None, None] + (size - 1) / 2
+    sampled = sample(textures, _mirror(texel, size - 1).reshape(count, 2, frames * height, width))
     return sampled.reshape(count, 3, frames, height, width)
+
+
+def _mirror(position: Tensor, last: int) -> Tensor:
+    """Fold positions into [0, last], so that a texture goes on as its mirror image."""
+    return last - ((position % (2 * last)) - last).abs()
 
 
 def velocity_field(motions: Motions, clip: tuple[int, int, int]) -> VelocityBatch:

@@ -1,7 +1,8 @@
 """The recipe of the bundled network, as one command: `python -m kinetoscope.training.motion13 --out DIR`.
 
 Trains on procedural clips (`clips.py`) for a fixed number of steps, or for `--minutes`, measures on held-out
-textures, and leaves `motion13.safetensors`, `motion13.json` and `metrics.csv` in DIR.
+textures, and leaves `motion13.safetensors` and `motion13.json` in DIR, and each stage's `metrics.csv` and
+checkpoint in a folder below it.
 """
 
 import argparse
@@ -28,6 +29,32 @@ from .textures import split_generator
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One stretch of the training.
+
+    Attributes:
+        share: of the recipe's steps and minutes.
+        learning_rate: highest step size of AdamW, reached after 100 steps, then falling as a cosine.
+        nothing: further clips a step that show no motion at all.
+        stillness: weight of the loss that makes the logit of still clips grow with contrast.
+        norms: whether batch normalization helps; it is folded away when the stage ends.
+    """
+
+    share: float
+    learning_rate: float
+    nothing: int = 5
+    stillness: float = 0.0
+    norms: bool = False
+
+
+STAGES = (
+    Stage(share=0.45, learning_rate=2.5e-3, nothing=0, norms=True),
+    Stage(share=0.42, learning_rate=6e-4),
+    Stage(share=0.13, learning_rate=3e-4, stillness=0.03),
+)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How the bundled network is trained.
 
@@ -35,31 +62,27 @@ class Recipe:
         steps: optimizer steps, unless `minutes` end first.
         minutes: wall-clock limit, which the step size follows; None for steps alone (reproducible).
         seed: of the weights and the clips.
-        init: weights file to go on from, its normalization already folded away; None starts anew.
         batch: clips a step.
-        nothing: further clips a step that show no motion at all.
-        learning_rate: highest step size of AdamW, reached after 100 steps, then falling as a cosine.
         weight_decay: of AdamW.
         push: largest adversarial change of a pixel (values in [0, 1]), applied to a quarter of each batch.
-        push_from: the share of the training after which `push` grows from 0 to its full size.
+        push_from: the share of each stage after which `push` grows from 0 to its full size.
         validate_every: steps between two measurements.
         validation_per_class: held-out clips of each class for these measurements.
         test_per_class: held-out clips of each class for the final accuracy.
+        stages: what is done in turn.
     """
 
-    steps: int = 1800
+    steps: int = 3900
     minutes: float | None = None
     seed: int = 0
-    init: str | None = None
     batch: int = 32
-    nothing: int = 5
-    learning_rate: float = 2.5e-3
     weight_decay: float = 0.02
     push: float = 0.02
     push_from: float = 0.5
     validate_every: int = 250
     validation_per_class: int = 8
     test_per_class: int = 60
+    stages: tuple[Stage, ...] = STAGES
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.validate_every, self.test_per_class) < 1:
@@ -151,21 +174,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=standard.steps, help="optimizer steps (%(default)s)")
     parser.add_argument("--minutes", type=float, help="stop by the clock, the step size following it")
     parser.add_argument("--seed", type=int, default=standard.seed, help="of weights and clips (%(default)s)")
-    parser.add_argument("--init", help="weights of an earlier run to go on from")
-    parser.add_argument("--rate", type=float, default=standard.learning_rate, help="step size (%(default)s)")
-    parser.add_argument(
-        "--nothing", type=int, default=standard.nothing, help="motionless clips a step (%(default)s)"
-    )
     given = parser.parse_args(arguments)
     try:
-        recipe = Recipe(
-            steps=given.steps,
-            minutes=given.minutes,
-            seed=given.seed,
-            init=given.init,
-            learning_rate=given.rate,
-            nothing=given.nothing,
-        )
+        recipe = Recipe(steps=given.steps, minutes=given.minutes, seed=given.seed)
         record = train(recipe, given.out)
     except KinetoscopeError as problem:
         print(f"error: {problem}", file=sys.stderr)

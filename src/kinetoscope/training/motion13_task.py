@@ -10,7 +10,6 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -19,7 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from ..models.motion13 import CARD, build_motion13
 from ..types import MOTION_LABELS
 from .clips import ClipSettings, make_clips, make_nothing
-from .motion13 import Recipe, accuracy, held_out_clips, normalize
+from .motion13 import Recipe, Stage, accuracy, held_out_clips, normalize
 from .textures import split_generator
 
 Batch = tuple[Tensor, Tensor]
@@ -28,17 +27,17 @@ Batch = tuple[Tensor, Tensor]
 class ClipStream(IterableDataset[Batch]):
     """An endless stream of fresh batches: video and labels, 13 for clips of no motion at all."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, recipe: Recipe, stage: Stage) -> None:
+        self.recipe, self.stage = recipe, stage
 
     def __iter__(self) -> Iterator[Batch]:
-        generator = split_generator(self.recipe.seed, "train")
+        generator = split_generator(self.recipe.seed + 1000 * self.recipe.stages.index(self.stage), "train")
         settings = ClipSettings(clip=CARD.clip)
         while True:
             labels = torch.randint(len(MOTION_LABELS), (self.recipe.batch,), generator=generator)
             video = make_clips(labels, generator, settings).video
-            nothing = make_nothing(self.recipe.nothing, generator, settings)
-            none = torch.full((self.recipe.nothing,), len(MOTION_LABELS))
+            nothing = make_nothing(self.stage.nothing, generator, settings)
+            none = torch.full((self.stage.nothing,), len(MOTION_LABELS))
             yield torch.cat([video, nothing]), torch.cat([labels, none])
 
 
@@ -48,6 +47,18 @@ def background_loss(logits: Tensor, labels: Tensor) -> Tensor:
     So a logit is evidence by itself, not only against its neighbours, and its optimal input shows that.
     """
     return F.cross_entropy(torch.cat([logits, torch.zeros_like(logits[:, :1])], 1), labels)
+
+
+def stillness_loss(logits: Tensor, video: Tensor, labels: Tensor, slope: float = 80.0) -> Tensor:
+    """Ask the logit of still clips to grow with the contrast of the frame averaged over time.
+
+    Stillness is told from little: left alone, its logit is flat above a low contrast, which its optimal input
+    then never leaves.
+    """
+    still = labels == MOTION_LABELS.index("still")
+    contrast = video.mean(2).std((2, 3)).mean(1)
+    short = F.relu(slope * contrast - logits[:, -1])[still]
+    return F.huber_loss(short, torch.zeros_like(short), delta=4.0, reduction="sum") / len(labels)
 
 
 def add_norms(net: nn.Module) -> nn.Module:
@@ -76,29 +87,28 @@ class Motion13Task(LightningModule):
     section 4) makes the network's input gradient smooth, and with it what activation maximization finds.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, stage: Stage, net: nn.Module) -> None:
         super().__init__()
         self.recipe = recipe
-        self.net: nn.Module = build_motion13()
-        if recipe.init is None:
-            add_norms(self.net)
-        else:
-            self.net.load_state_dict(load_file(recipe.init))
+        self.stage, self.net = stage, net
+        self.steps = max(1, round(recipe.steps * stage.share))
         self.held_out = held_out_clips(recipe.validation_per_class, recipe.seed)
         self.started = time.monotonic()
 
     def progress(self) -> float:
         """How much of the training is done, in [0, 1]: by steps, or by time where minutes are set."""
-        share = self.global_step / self.recipe.steps
+        share = self.global_step / self.steps
         if self.recipe.minutes is not None:
-            share = max(share, (time.monotonic() - self.started) / (60 * self.recipe.minutes))
+            share = max(
+                share, (time.monotonic() - self.started) / (60 * self.recipe.minutes * self.stage.share)
+            )
         return min(share, 1.0)
 
     def training_step(self, batch: Sequence[Tensor], index: int) -> Tensor:
         """The loss of one batch; also sets the step size and says when to stop."""
         progress = self.progress()
         rise = min(1.0, (self.global_step + 1) / 100)
-        rate = self.recipe.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-6
+        rate = self.stage.learning_rate * rise * (0.5 + 0.5 * math.cos(math.pi * progress)) + 1e-6
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate
         self.trainer.should_stop = progress >= 1
@@ -110,6 +120,7 @@ class Motion13Task(LightningModule):
             video = torch.cat([self._pushed(video[:part], labels[:part], strength), video[part:]])
         logits = self.net(normalize(video))
         loss = background_loss(logits, labels)
+        loss = loss + self.stage.stillness * stillness_loss(logits, video, labels)
         self.log("train_loss", loss)
         moving = labels < len(MOTION_LABELS)
         self.log("train_accuracy", (logits.argmax(1) == labels)[moving].float().mean())
@@ -136,23 +147,27 @@ class Motion13Task(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW; weight decay keeps filters smooth."""
         return torch.optim.AdamW(
-            self.net.parameters(), lr=self.recipe.learning_rate, weight_decay=self.recipe.weight_decay
+            self.net.parameters(), lr=self.stage.learning_rate, weight_decay=self.recipe.weight_decay
         )
 
 
 def fit(recipe: Recipe, out: Path) -> nn.Module:
-    """Train by the recipe; metrics and checkpoint go into `out`; give the network in evaluation mode."""
+    """Train by the recipe; metrics and checkpoints go below `out`; give the network in evaluation mode."""
     torch.manual_seed(recipe.seed)
-    task = Motion13Task(recipe)
-    trainer = Trainer(
-        accelerator="cpu",
-        max_steps=recipe.steps,
-        logger=CSVLogger(out, name="", version=""),
-        callbacks=[ModelCheckpoint(out, filename="motion13", every_n_train_steps=recipe.validate_every)],
-        log_every_n_steps=min(50, recipe.steps),
-        gradient_clip_val=1.0,
-        enable_model_summary=False,
-        enable_progress_bar=False,
-    )
-    trainer.fit(task, DataLoader(ClipStream(recipe), batch_size=None))
-    return fold_norms(task.net)
+    net: nn.Module = build_motion13()
+    for number, stage in enumerate(recipe.stages, 1):
+        folder = out / f"stage-{number}"
+        task = Motion13Task(recipe, stage, (add_norms(net) if stage.norms else net).train())
+        trainer = Trainer(
+            accelerator="cpu",
+            max_steps=task.steps,
+            logger=CSVLogger(folder, name="", version=""),
+            callbacks=[ModelCheckpoint(folder, every_n_train_steps=recipe.validate_every)],
+            log_every_n_steps=min(50, task.steps),
+            gradient_clip_val=1.0,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+        )
+        trainer.fit(task, DataLoader(ClipStream(recipe, stage), batch_size=None))
+        net = fold_norms(task.net)
+    return net

@@ -33,7 +33,7 @@ class _Reached(BaseException):
 
 
 class Loan:
-    """A model lent out: in evaluation mode, with stand-ins for its tensors during `lent`, until `close`."""
+    """A model that can be lent out: in evaluation mode and with stand-ins for its tensors inside `lent`."""
 
     def __init__(self, model: nn.Module, convert: Convert) -> None:
         """Args: model: untouched after `close`. convert: makes the stand-in of a detached tensor."""
@@ -41,14 +41,14 @@ class Loan:
             raise ModelUnusable(
                 "a TorchScript model cannot be stopped at a layer; give the Python module instead"
             )
-        self._modules = [(module, module.training) for module in model.modules()]
+        self._modules = list(model.modules())
         self._plain = [
             (module, {k: v for k, v in vars(module).items() if isinstance(v, Tensor)})
-            for module, _ in self._modules
+            for module in self._modules
         ]
-        self._tables: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = []
+        self._tables: list[tuple[dict[str, Any], dict[str, Any]]] = []
         made: dict[int, Tensor] = {}
-        for module, _ in self._modules:
+        for module in self._modules:
             for table, buffers in ((module._parameters, False), (module._buffers, True)):
                 own = {name: t for name, t in table.items() if t is not None}
                 for t in own.values():
@@ -58,25 +58,27 @@ class Loan:
                         shared = buffers and stand_in.untyped_storage()._cdata == t.untyped_storage()._cdata
                         made[id(t)] = stand_in.clone() if shared else stand_in
                 if own:
-                    self._tables.append((table, own, {name: made[id(t)] for name, t in own.items()}))
-        for module, _ in self._modules:
-            module.training = False
+                    self._tables.append((table, {name: made[id(t)] for name, t in own.items()}))
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """The stand-ins are in place inside."""
+        """Inside, the stand-ins are in place and every mode is evaluation; between two loans nothing is."""
+        modes = [module.training for module in self._modules]
+        owned = [{name: table[name] for name in stand_ins} for table, stand_ins in self._tables]
         try:
-            for table, _, stand_ins in self._tables:
+            for module in self._modules:
+                vars(module)["training"] = False  # train() and eval() may be a model's own
+            for table, stand_ins in self._tables:
                 table.update(stand_ins)
             yield
         finally:
-            for table, own, _ in self._tables:
+            for (table, _), own in zip(self._tables, owned, strict=True):
                 table.update(own)
+            for module, mode in zip(self._modules, modes, strict=True):
+                vars(module)["training"] = mode
 
     def close(self) -> None:
-        """Put modes and plain tensor attributes (caches, and what old-style weight norm recomputes) back."""
-        for module, training in self._modules:
-            module.training = training
+        """Put plain tensor attributes back: caches, and what old-style weight norm recomputes."""
         for module, plain in self._plain:
             kept = {k: v for k, v in vars(module).items() if not isinstance(v, Tensor)} | plain
             for name in vars(module).keys() - kept.keys():
@@ -152,6 +154,7 @@ class Tap:
         Raises:
             LayerNotFound: the forward pass never reaches the layer, or the layer gives no tensor.
             ClipTooSmall: a map became smaller than a kernel, or does not fit a linear layer.
+            ModelUnusable: torch lacks one of the model's operations in bf16 on this device.
         """
         if self._loan is None:
             raise SettingInvalid(
@@ -171,6 +174,8 @@ class Tap:
             return self._taken()
         except RuntimeError as error:
             explain_misfit(error, self._model, tuple(x.shape[2:]), self._layer)
+            if "not implemented for 'BFloat16'" in str(error):
+                raise ModelUnusable(f"bf16 does not work for this model here ({error}); use fp32") from error
             raise
         finally:
             hook.remove()

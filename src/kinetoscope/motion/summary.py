@@ -1,0 +1,81 @@
+"""A velocity field in a few numbers and a word."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..results import Decomposition, MotionSummary
+from ..types import MOTION_LABELS, Velocity
+
+STILL_SPEED = 0.1
+"""Pixels per frame under which a motion counts as none."""
+
+
+def affine_parts(velocity: Velocity) -> tuple[float, float, float]:
+    """The field that is affine in x and y and nearest to the time average of `velocity`.
+
+    Returns:
+        Divergence and rotation per frame, signs as in `MotionSummary`, and the root mean square distance of
+        a pixel from the middle of the frame in pixels, which turns either into a speed.
+    """
+    mean = velocity.mean(dim=0).double()
+    height, width = mean.shape[-2:]
+    x = torch.arange(width, device=mean.device, dtype=torch.float64) - (width - 1) / 2
+    y = torch.arange(height, device=mean.device, dtype=torch.float64) - (height - 1) / 2
+    spread_x, spread_y = x.square().mean(), y.square().mean()
+
+    def slopes(component: Tensor) -> tuple[float, float]:
+        along_x = (component * x).mean() / spread_x
+        along_y = (component * y[:, None]).mean() / spread_y
+        return float(along_x), float(along_y)
+
+    (ux_x, ux_y), (uy_x, uy_y) = slopes(mean[0]), slopes(mean[1])
+    return ux_x + uy_y, (ux_y - uy_x) / 2, math.sqrt(float(spread_x + spread_y))
+
+
+def divergence(velocity: Velocity) -> float:
+    """Mean of du_x/dx + du_y/dy, per frame."""
+    return float(velocity[:, 0].diff(dim=2).mean() + velocity[:, 1].diff(dim=1).mean())
+
+
+def rotation(velocity: Velocity) -> float:
+    """Half the mean curl, radians per frame, counter-clockwise on screen positive; y points down."""
+    return float(velocity[:, 0].diff(dim=1).mean() - velocity[:, 1].diff(dim=2).mean()) / 2
+
+
+def direction_deg(velocity: Tensor) -> float:
+    """Direction of one vector (x, y) in degrees in [0, 360): 0 right, 90 up."""
+    x, y = velocity.tolist()
+    return math.degrees(math.atan2(-y, x)) % 360.0
+
+
+def label_motion(coherent: Velocity) -> str:
+    """The word for a coherent velocity field: whichever of drift, growth and turning is fastest."""
+    drift = coherent.mean(dim=(0, 2, 3))
+    growth, turning, radius = affine_parts(coherent)
+    speeds = {"drift": float(drift.norm()), "growth": abs(growth) / 2 * radius, "turning": abs(turning) * radius}
+    strongest = max(speeds, key=lambda part: speeds[part])
+    if speeds[strongest] < STILL_SPEED:
+        return "still"
+    if strongest == "drift":
+        return MOTION_LABELS[round(direction_deg(drift) / 45) % 8]
+    if strongest == "growth":
+        return "expansion" if growth > 0 else "contraction"
+    return "counter-clockwise" if turning > 0 else "clockwise"
+
+
+def summarize(decomposition: Decomposition) -> MotionSummary:
+    """The numbers of a decomposition's velocity; the label is that of its coherent part."""
+    velocity = decomposition.velocity
+    drift = velocity.mean(dim=(0, 2, 3))
+    speed, mean_speed = float(drift.norm()), float(velocity.norm(dim=1).mean())
+    return MotionSummary(
+        direction_deg=direction_deg(drift),
+        speed_px_per_frame=speed,
+        mean_speed_px_per_frame=mean_speed,
+        coherence=min(1.0, speed / mean_speed) if mean_speed > 1e-9 else 0.0,
+        divergence_per_frame=divergence(velocity),
+        rotation_per_frame=rotation(velocity),
+        label=label_motion(decomposition.coherent_velocity),
+    )

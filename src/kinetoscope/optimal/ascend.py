@@ -1,0 +1,134 @@
+"""Activation maximization: the video that excites a unit most (Li & Li 2025, section 3.2.1)."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ..errors import SettingInvalid
+from ..models.card import ModelCard
+from ..results import Optimal
+from ..types import VideoBatch
+from ..schedule import cosine
+from .objective import Objective
+from .parameters import PixelParameters
+from .transforms import TransformSettings, draw, transform
+
+Forward = Callable[[Tensor], Tensor]
+"""Takes clips in [0, 1] (B, C, T, H, W), gives a layer's output (B, units, ...)."""
+
+
+@dataclass(frozen=True)
+class OptimalSettings:
+    """How an optimal input is found.
+
+    Attributes:
+        steps: Adam steps.
+        rate: Adam's step size on the values behind the sigmoid.
+        final_rate: share of `rate` left at the last step, reached along half a cosine; 1 keeps it constant.
+        spread: standard deviation of the values at the start; 0 behind the sigmoid is mid grey.
+        transforms: ranges of the random shifts and scalings.
+        together: units optimized in one batch; results do not depend on it. None: 1 on a CPU, 8 elsewhere.
+    """
+
+    steps: int = 256
+    rate: float = 0.05
+    final_rate: float = 0.05
+    spread: float = 0.01
+    transforms: TransformSettings = field(default_factory=TransformSettings)
+    together: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise SettingInvalid(f"steps is at least 1, not {self.steps}")
+        if self.rate <= 0:
+            raise SettingInvalid(f"rate is above 0, not {self.rate}")
+        if self.together is not None and self.together < 1:
+            raise SettingInvalid(f"together is at least 1, not {self.together}")
+
+
+PRESETS = {
+    "default": OptimalSettings(),
+    "paper": OptimalSettings(steps=1500, final_rate=1.0),
+}
+
+
+def normalize(clips: VideoBatch, card: ModelCard) -> VideoBatch:
+    """Turn clips in [0, 1], RGB or grey, into what the network's authors feed it."""
+    low, high = card.value_range
+    mean, std = (clips.new_tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (card.mean, card.std))
+    if card.channel_order == "BGR":
+        clips = clips.flip(1)
+    return (clips * (high - low) + low - mean) / std
+
+
+def unit_generator(seed: int, unit: int) -> torch.Generator:
+    """The random numbers of one unit, the same whichever units are computed beside it."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + unit)
+
+
+def start_values(
+    settings: OptimalSettings, shape: tuple[int, int, int, int], generator: torch.Generator
+) -> Tensor:
+    """Values before the first step, (C, T, H, W), normal."""
+    return torch.randn(shape, generator=generator) * settings.spread
+
+
+def maximize(
+    forward: Forward,
+    objectives: Sequence[Objective],
+    shape: tuple[int, int, int, int],
+    settings: OptimalSettings,
+    generators: Sequence[torch.Generator],
+    *,
+    device: torch.device | str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Optimal]:
+    """Find one optimal input per objective, all in one batch.
+
+    Args:
+        forward: clips in [0, 1] to the layer's output; called with at most `len(objectives)` clips.
+        objectives: one per clip.
+        shape: of a clip, (C, T, H, W).
+        generators: one per clip; draws its start and its transforms, on the CPU.
+        progress: called with the step and the number of steps.
+
+    Returns:
+        One result per objective; `video` is (T, C, H, W) on `device`.
+    """
+    began = time.perf_counter()
+    starts = torch.stack([start_values(settings, shape, generator) for generator in generators])
+    draws = torch.stack([draw(settings.transforms, settings.steps, g) for g in generators], dim=1).to(device)
+    parameters = PixelParameters(starts.to(device))
+    optimizer = torch.optim.Adam([parameters.values], lr=settings.rate)
+    history = []
+    for step in range(settings.steps):
+        optimizer.param_groups[0]["lr"] = settings.rate * cosine(step, settings.steps, settings.final_rate)
+        output = forward(transform(parameters.video(), draws[step]))
+        clips = output.split(1)
+        climbed = [objective.ascent(clip) for objective, clip in zip(objectives, clips, strict=True)]
+        optimizer.zero_grad()
+        (-torch.cat(climbed).sum()).backward()
+        optimizer.step()
+        with torch.no_grad():
+            values = [objective(clip) for objective, clip in zip(objectives, clips, strict=True)]
+            history.append(torch.cat(values))
+        if progress is not None:
+            progress(step + 1, settings.steps)
+    with torch.no_grad():
+        videos = parameters.video().transpose(1, 2)
+    curves = torch.stack(history, dim=1).tolist()
+    seconds = (time.perf_counter() - began) / len(objectives)
+    return [
+        Optimal(video=video.clone(), history=tuple(curve), steps=settings.steps, seconds=seconds)
+        for video, curve in zip(videos, curves, strict=True)
+    ]
+
+
+def batches(units: Sequence[int], settings: OptimalSettings, device: torch.device | str) -> Iterator[list[int]]:
+    """Units that are optimized together; on a CPU one by one, since a bigger batch gains nothing there."""
+    size = settings.together or (1 if torch.device(device).type == "cpu" else 8)
+    for first in range(0, len(units), size):
+        yield list(units[first : first + size])
