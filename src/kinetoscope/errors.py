@@ -13,7 +13,7 @@ class ModelNotFound(KinetoscopeError):
 
 
 class ModelUnusable(KinetoscopeError):
-    """The model was found, but cannot be visualised as it is (not a module, non-finite weights, odd input)."""
+    """The model was found, but cannot be visualized as it is (no module, non-finite weights, odd input)."""
 
 
 class LayerNotFound(KinetoscopeError):

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -13,10 +13,18 @@ from .errors import ModelUnusable, SettingInvalid, UnitOutOfRange
 from .models.card import ModelCard
 from .models.registry import card_of, weights_sha256
 from .motion.decompose import PRESETS as DECOMPOSE_PRESETS
-from .motion.decompose import DecomposeSettings, decompose
+from .motion.decompose import DecomposeSettings, check_extent, decompose
 from .motion.summary import summarize
 from .optimal.ascend import PRESETS as OPTIMAL_PRESETS
-from .optimal.ascend import Forward, OptimalSettings, batches, maximize, normalize, start_values, unit_generator
+from .optimal.ascend import (
+    Forward,
+    OptimalSettings,
+    batches,
+    maximize,
+    normalize,
+    start_clip,
+    unit_generator,
+)
 from .optimal.objective import Objective, make_objective, usual_kind
 from .results import Decomposition, Optimal, UnitResult
 from .types import Video
@@ -61,7 +69,7 @@ def request_settings(
     steps: int | None = None,
     **_: Any,
 ) -> dict[str, Any]:
-    """What will stand under `settings` in a unit's record; takes the keyword arguments of `visualize_each`."""
+    """What will stand under `settings` in a unit's record, from keyword arguments of `visualize_each`."""
     optimal, motion = resolve_settings(preset, steps)
     clip = size or (card or ModelCard()).clip
     return {
@@ -112,14 +120,20 @@ def visualize_each(
     """
     card = card or card_of(model)
     if card.channels not in (1, 3):
-        raise ModelUnusable(f"the model takes {card.channels} channels; 3 (RGB) or 1 (grey) can be visualized")
+        raise ModelUnusable(
+            f"the model takes {card.channels} channels; 3 (RGB) or 1 (grey) can be visualized"
+        )
     optimal_settings, motion_settings = resolve_settings(preset, steps)
     shape = (card.channels, *(size or card.clip))
+    check_extent(*shape[1:])
     produced = output_shape(model, layer, shape)
-    chosen = _indices(units, produced[0], card.class_names if layer == card.output_layer else ())
-    kind = objective or usual_kind(produced)
+    named = card.class_names if layer == card.output_layer else ()
+    chosen = _indices(units, produced[0], named)
     if position is not None:
         check_position(position, produced[1:])
+    kind = objective or usual_kind(produced)
+    make_objective(kind, chosen[0], position)
+    tap(model, layer, device=device, precision=precision)
     record = {
         "weights_sha256": weights_sha256(model),
         "layer": layer,
@@ -130,9 +144,8 @@ def visualize_each(
         "device": device,
         "precision": precision,
     }
-    return _results(
-        model, layer, chosen, card, kind, position, shape, optimal_settings, motion_settings, record, progress
-    )
+    run = _Run(model, card, named, shape, position, optimal_settings, motion_settings, record, progress)
+    return run.results(chosen)
 
 
 def visualize(model: nn.Module, layer: str, units: Sequence[int | str], **options: Any) -> list[UnitResult]:
@@ -177,62 +190,86 @@ def decompose_video(
     )
 
 
-def _results(
-    model: nn.Module,
-    layer: str,
-    units: list[int],
-    card: ModelCard,
-    kind: str,
-    position: tuple[int, int, int] | None,
-    shape: tuple[int, int, int, int],
-    settings: OptimalSettings,
-    motion_settings: DecomposeSettings,
-    record: dict[str, Any],
-    progress: Progress | None,
-) -> Iterator[UnitResult]:
-    device, seed = record["device"], record["seed"]
-    done = 0
-    for batch in batches(units, settings, device):
-        objectives = [make_objective(kind, unit, position) for unit in batch]
-        generators = [unit_generator(seed, unit) for unit in batch]
-        with tap(model, layer, device=device, precision=record["precision"]) as tapped:
+@dataclass(frozen=True)
+class _Run:
+    """One checked request: what is needed to compute its units one after the other."""
+
+    model: nn.Module
+    card: ModelCard
+    names: tuple[str, ...]
+    shape: tuple[int, int, int, int]
+    position: tuple[int, int, int] | None
+    optimal: OptimalSettings
+    motion: DecomposeSettings
+    record: dict[str, Any]
+    progress: Progress | None
+
+    def results(self, units: list[int]) -> Iterator[UnitResult]:
+        """Each unit's account, as soon as it is finished."""
+        done = 0
+        for batch in batches(units, self.optimal, self.record["device"]):
+            for result in self._batch(batch, done):
+                yield result
+                done += 1
+
+    def _batch(self, units: list[int], done: int) -> Iterator[UnitResult]:
+        layer, device, seed = (self.record[key] for key in ("layer", "device", "seed"))
+        objectives = [make_objective(self.record["objective"], unit, self.position) for unit in units]
+        with tap(self.model, layer, device=device, precision=self.record["precision"]) as tapped:
 
             def forward(clips: Tensor) -> Tensor:
-                return tapped(normalize(clips, card))  # noqa: B023 - used inside this pass of the loop only
+                return tapped(normalize(clips, self.card))
 
             def told(step: int, steps: int) -> None:
-                if progress is not None:
-                    progress(done, step, steps)  # noqa: B023 - likewise
+                if self.progress is not None:
+                    self.progress(done, step, steps)
 
-            optima = maximize(forward, objectives, shape, settings, generators, device=device, progress=told)
-            for unit, objective, optimal in zip(batch, objectives, optima, strict=True):
-                decomposition = decompose(optimal.video, motion_settings, seed=seed)
-                responses = respond(forward, objective, optimal, decomposition, settings, seed, unit)
-                named = card.class_names if layer == card.output_layer else ()
-                yield _assemble(unit, named, optimal, decomposition, responses, record)
-                done += 1
+            generators = [unit_generator(seed, unit) for unit in units]
+            optima = maximize(
+                forward, objectives, self.shape, self.optimal, generators, device=device, progress=told
+            )
+            for unit, objective, optimal in zip(units, objectives, optima, strict=True):
+                decomposition = decompose(optimal.video, self.motion, seed=seed)
+                start = start_clip(self.optimal, self.shape, unit_generator(seed, unit))
+                responses = respond(forward, objective, optimal.video, decomposition, start)
+                yield self._assemble(unit, optimal, decomposition, responses)
+
+    def _assemble(
+        self, unit: int, optimal: Optimal, decomposition: Decomposition, responses: dict[str, float]
+    ) -> UnitResult:
+        decomposition = _on_cpu(decomposition)
+        optimal = replace(optimal, video=optimal.video.float().cpu())
+        return UnitResult(
+            video=optimal.video,
+            optimal=optimal,
+            decomposition=decomposition,
+            motion=summarize(decomposition),
+            activation=responses,
+            record={
+                **self.record,
+                "unit": unit,
+                "unit_name": self.names[unit] if unit < len(self.names) else "",
+                "steps": optimal.steps,
+                "seconds": {"optimize": optimal.seconds, "decompose": decomposition.seconds},
+            },
+        )
 
 
 def respond(
-    forward: Forward,
-    objective: Objective,
-    optimal: Optimal,
-    decomposition: Decomposition,
-    settings: OptimalSettings,
-    seed: int,
-    unit: int,
+    forward: Forward, objective: Objective, video: Video, decomposition: Decomposition, start: Video
 ) -> dict[str, float]:
     """The unit's response, same objective, no transforms, to the optimum and to what it was made of.
 
+    Args:
+        forward: clips in [0, 1] to the layer's output.
+        video: the optimal input, (T, C, H, W).
+        start: the clip the optimization started from.
+
     Returns:
-        `optimal`; `random_input`, the clip the optimization started from; `reconstruction`; `static_only`,
-        the texture in every frame; `reversed` and `shuffled` in time.
+        `optimal`; `random_input`, the response to `start`; `reconstruction`; `static_only`, the texture in
+        every frame; `reversed` and `shuffled` in time.
     """
-    video = optimal.video
-    frames, channels, height, width = video.shape
-    generator = unit_generator(seed, unit)
-    start = start_values(settings, (channels, frames, height, width), generator).sigmoid().transpose(0, 1)
-    order = torch.randperm(frames, generator=generator).to(video.device)
+    order = torch.randperm(len(video), generator=torch.Generator().manual_seed(0)).to(video.device)
     clips = {
         "optimal": video,
         "random_input": start.to(video),
@@ -245,35 +282,15 @@ def respond(
         return {name: float(objective(forward(clip.transpose(0, 1)[None]))) for name, clip in clips.items()}
 
 
-def _assemble(
-    unit: int,
-    names: tuple[str, ...],
-    optimal: Optimal,
-    decomposition: Decomposition,
-    responses: dict[str, float],
-    record: dict[str, Any],
-) -> UnitResult:
-    decomposition = _on_cpu(decomposition)
-    optimal = replace(optimal, video=optimal.video.float().cpu())
-    return UnitResult(
-        video=optimal.video,
-        optimal=optimal,
-        decomposition=decomposition,
-        motion=summarize(decomposition),
-        activation=responses,
-        record={
-            **record,
-            "unit": unit,
-            "unit_name": names[unit] if unit < len(names) else "",
-            "steps": optimal.steps,
-            "seconds": {"optimize": optimal.seconds, "decompose": decomposition.seconds},
-        },
-    )
-
-
 def _on_cpu(decomposition: Decomposition) -> Decomposition:
-    parts = {name: value.cpu() for name, value in vars(decomposition).items() if isinstance(value, Tensor)}
-    return replace(decomposition, **parts)
+    return replace(
+        decomposition,
+        static_image=decomposition.static_image.cpu(),
+        displacement=decomposition.displacement.cpu(),
+        velocity=decomposition.velocity.cpu(),
+        coherent_velocity=decomposition.coherent_velocity.cpu(),
+        reconstruction=decomposition.reconstruction.cpu(),
+    )
 
 
 def _indices(units: Sequence[int | str], count: int, names: tuple[str, ...]) -> list[int]:

@@ -35,7 +35,7 @@ class Decomposition:
         reconstruction: the texture warped by D, (T, C, H, W) in [0, 1].
         psnr_db: reconstruction against the video, peak 1.
         static_psnr_db: the texture against the first frame, peak 1.
-        displacement_tv: mean absolute differences of D along x, y and t, summed; D as a fraction of the frame.
+        displacement_tv: mean absolute differences of D along x, y and t, summed; D in fractions of the frame.
         variance_explained: shares of the video's temporal variance: `coherent`, `jitter`, `residual`; sum 1.
         settings: the settings used, plain JSON values.
         seconds: wall-clock time.
@@ -97,7 +97,7 @@ class UnitResult:
     record: dict[str, Any] = field(default_factory=dict)
 
     def save(self, directory: str) -> str:
-        """Write the unit's files (arrays, numbers and pictures) into `directory`/LAYER/UNIT; return that path."""
+        """Write the unit's arrays, numbers and pictures into `directory`/LAYER/UNIT; return that path."""
         from .render.files import save_unit
 
         return str(save_unit(self, directory))

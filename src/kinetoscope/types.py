@@ -33,4 +33,4 @@ MOTION_LABELS = (
     "clockwise",
     "still",
 )
-"""Words for a motion as seen on screen: eight translations 45 degrees apart from 0, then four more, then none."""
+"""Words for a motion as seen on screen: eight translations 45 degrees apart, four other motions, none."""

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-Positions = Float[Tensor, "batch 2 height width"]
-Images = Float[Tensor, "batch channel rows columns"]
-Fields = Float[Tensor, "batch 2 rows columns"]
+Positions = Float[Tensor, "#batch 2 height width"]
+Images = Float[Tensor, "#batch channel rows columns"]
+Fields = Float[Tensor, "#batch 2 rows columns"]
 
 
 def pixel_grid(
@@ -25,7 +25,7 @@ def pixel_grid(
     return torch.stack([columns, rows])[None]
 
 
-def sample(images: Images, positions: Positions) -> Float[Tensor, "batch channel height width"]:
+def sample(images: Images, positions: Positions) -> Float[Tensor, "_ channel height width"]:
     """Bilinear values of `images` at `positions`; differentiable in both (Li & Li 2025, eq. 2-3).
 
     Args:
@@ -43,7 +43,7 @@ def sample(images: Images, positions: Positions) -> Float[Tensor, "batch channel
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
-def resize_field(field: Fields, height: int, width: int) -> Fields:
+def resize_field(field: Fields, height: int, width: int) -> Float[Tensor, "#batch 2 _ _"]:
     """A field on another grid over the same frame, corner pixels on corner pixels; values keep their unit."""
     if field.shape[-2:] == (height, width):
         return field
@@ -61,7 +61,9 @@ def compose(inner: Fields, outer: Fields, cell: Float[Tensor, "1 2 1 1"]) -> Fie
     return inner + sample(outer, nodes + inner / cell)
 
 
-def accumulate(steps: Fields, cell: Float[Tensor, "1 2 1 1"]) -> Fields:
+def accumulate(
+    steps: Float[Tensor, "steps 2 rows columns"], cell: Float[Tensor, "1 2 1 1"]
+) -> Float[Tensor, "time 2 rows columns"]:
     """Chain per-frame sampling steps into displacements back to the first frame.
 
     Args:
@@ -113,9 +115,7 @@ def content_velocity(
     return best
 
 
-def interpolation_matrix(
-    positions: Float[Tensor, " out"], size: int
-) -> Float[Tensor, "out size"]:
+def interpolation_matrix(positions: Float[Tensor, " out"], size: int) -> Float[Tensor, "out size"]:
     """Rows that interpolate linearly along one axis: `values_out = matrix @ values`; borders are repeated.
 
     Args:

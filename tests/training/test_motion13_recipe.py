@@ -26,7 +26,7 @@ def test_a_few_steps_leave_whole_files_that_load(tmp_path):
     assert record["held_out_clips"] == 13
     assert record["recipe"]["steps"] == 3
     assert "train_loss" in (tmp_path / "stage-1" / "metrics.csv").read_text()
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_folding_the_norms_changes_nothing():
@@ -51,17 +51,6 @@ def test_background_is_a_fixed_logit_of_zero():
     assert background_loss(high, nothing) > 9
     only_still = torch.where(torch.arange(13) == 12, 9.0, -9.0)[None]
     assert background_loss(only_still, still) < 0.01 < 9 < background_loss(low, still)
-
-
-def test_stillness_asks_only_still_clips_for_contrast():
-    from kinetoscope.training.motion13_task import stillness_loss
-
-    video = torch.rand(2, 3, 1, 12, 14, generator=torch.Generator().manual_seed(0)).expand(2, 3, 5, 12, 14)
-    labels, silent = torch.tensor([3, 12]), torch.zeros(2, 13)
-    wanted = 80 * video[1, :, 0].std((1, 2)).mean()
-    assert stillness_loss(silent, video, labels) > 10
-    assert stillness_loss(silent, video, torch.tensor([3, 4])) == 0
-    assert stillness_loss(silent + wanted, video, labels) < 1e-6
 
 
 def test_normalize_follows_the_card():

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
 from ..schedule import cosine
 from ..types import Velocity, Video
-from ..warp import compose, pixel_grid, resize_field, sample
+from ..warp import compose, pixel_grid, sample
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class CoherentSettings:
         spatial, temporal: weights of the squared velocity differences between neighbouring nodes and frames.
         magnitude: weight of the squared velocity.
         aperture: weight of the squared velocity along stripes, where only the motion across them can be seen.
-        stripes: ratio of the structure tensor's eigenvalues below which a region counts as striped.
+        stripes: ratio of the structure tensor's eigenvalues below which a video counts as striped.
         tolerance: residual, in pixels of displacement, below which the penalty is quadratic.
     """
 
@@ -44,7 +45,7 @@ class CoherentSettings:
     temporal: float = 1.0
     magnitude: float = 1e-3
     aperture: float = 0.5
-    stripes: float = 0.2
+    stripes: float = 0.25
     tolerance: float = 0.1
 
 
@@ -61,18 +62,20 @@ class CoherentSteps:
     cell: Tensor
 
 
-def blur(video: Video, stride: int = 1) -> Video:
+def blur(video: Video, stride: int = 1) -> Float[Tensor, "time channel rows columns"]:
     """Blurred by (1, 4, 6, 4, 1)/16 along x and y; every `stride`-th pixel from the first on."""
     kernel = video.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
     channels = video.shape[1]
     across = kernel.view(1, 1, 1, 5).expand(channels, -1, -1, -1)
-    blurred = F.conv2d(F.pad(video, (2, 2, 0, 0), mode="replicate"), across, groups=channels, stride=(1, stride))
+    blurred = F.conv2d(
+        F.pad(video, (2, 2, 0, 0), mode="replicate"), across, groups=channels, stride=(1, stride)
+    )
     return F.conv2d(
         F.pad(blurred, (0, 0, 2, 2), mode="replicate"), across.mT, groups=channels, stride=(stride, 1)
     )
 
 
-def pyramid(video: Video, coarsest: int) -> list[Video]:
+def pyramid(video: Video, coarsest: int) -> list[Tensor]:
     """The video at full, half, quarter ... resolution while its shorter side is at least `coarsest`."""
     levels = [video]
     while min(levels[-1].shape[-2:]) >= 2 * coarsest:
@@ -88,7 +91,9 @@ def contrast(video: Video) -> float:
     return math.sqrt(energy) + 1e-3
 
 
-def chain_misfit(video: Video, steps: CoherentSteps, scale: int, reach: int, slope: float, tolerance: float) -> Tensor:
+def chain_misfit(
+    video: Video, steps: CoherentSteps, scale: int, reach: int, slope: float, tolerance: float
+) -> Tensor:
     """How badly the chained steps carry frames into each other, in pixels, averaged over frames and chains.
 
     Args:
@@ -114,27 +119,20 @@ def chain_misfit(video: Video, steps: CoherentSteps, scale: int, reach: int, slo
         length *= 2
 
 
-def along_stripes(video: Video, rows: int, columns: int, settings: CoherentSettings) -> Tensor:
-    """Directions in which motion cannot be seen (the aperture problem), at the nodes of the velocity grid.
+def along_stripes(video: Video, settings: CoherentSettings) -> Tensor:
+    """The direction in which a striped video's motion cannot be seen (the aperture problem).
 
     Returns:
-        (1, 2, rows, columns): unit vectors along the stripes, times the root of how striped a region is: 0
-        where the structure tensor's smaller eigenvalue is at least `settings.stripes` of the larger one.
+        (1, 2, 1, 1): the unit vector along the stripes, times the root of how striped the video is: 0 where
+        the smaller eigenvalue of its structure tensor is at least `settings.stripes` of the larger one.
     """
     smooth = blur(video)
-    x = smooth[..., :-1, :].diff(dim=3)
-    y = smooth[..., :-1].diff(dim=2)
-    products = torch.stack([x * x, x * y, y * y]).mean(dim=(1, 2))[None]
-    # a region is a quarter of the frame: one edge in a natural texture does not make a stripe
-    window = [max(1, size // 8) * 2 + 1 for size in video.shape[-2:]]
-    pad = (window[1] // 2, window[1] // 2, window[0] // 2, window[0] // 2)
-    pooled = F.avg_pool2d(F.pad(products, pad, mode="replicate"), window, stride=1)
-    xx, xy, yy = resize_field(pooled, rows, columns)[0]
-    tensor = torch.stack([torch.stack([xx, xy], dim=-1), torch.stack([xy, yy], dim=-1)], dim=-2)
-    strengths, axes = torch.linalg.eigh(tensor)
-    ratio = strengths[..., 0].clamp(min=0) / strengths[..., 1].clamp(min=1e-12)
+    x, y = smooth[..., :-1, :].diff(dim=3), smooth[..., :-1].diff(dim=2)
+    xx, xy, yy = (x * x).mean(), (x * y).mean(), (y * y).mean()
+    strengths, axes = torch.linalg.eigh(torch.stack([xx, xy, xy, yy]).view(2, 2))
+    ratio = strengths[0].clamp(min=0) / strengths[1].clamp(min=1e-12)
     striped = (1 - ratio / settings.stripes).clamp(min=0)
-    return (axes[..., 0] * striped.sqrt()[..., None]).permute(2, 0, 1)[None]
+    return (axes[:, 0] * striped.sqrt()).view(1, 2, 1, 1)
 
 
 def roughness(field: Velocity, stripes: Tensor, settings: CoherentSettings) -> Tensor:
@@ -161,7 +159,7 @@ def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
     steps = CoherentSteps(field, cell)
     levels = pyramid(video, settings.coarsest)
     slope = contrast(video)
-    stripes = along_stripes(video, rows, columns, settings)
+    stripes = along_stripes(video, settings)
     for level in reversed(range(len(levels))):
         reach = max(1, settings.reach >> level)
         optimizer = torch.optim.Adam([field], lr=settings.rate, betas=(0.9, 0.95))
@@ -172,4 +170,3 @@ def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
             (misfit + roughness(field, stripes, settings)).backward()
             optimizer.step()
     return CoherentSteps(field.detach(), cell)
-

@@ -68,17 +68,21 @@ class _Account:
     errors: tuple[float, float, float]
 
 
+def check_extent(frames: int, height: int, width: int) -> None:
+    """Refuse clips without two frames, or too small for a velocity field (ClipTooSmall)."""
+    if frames < 2:
+        raise ClipTooSmall(f"the clip has {frames} frame; motion needs at least two: give more frames")
+    if min(height, width) < 8:
+        raise ClipTooSmall(f"the clip is {height}x{width} pixels; at least 8x8 is needed: give larger frames")
+
+
 def check_video(video: Tensor) -> Video:
     """Refuse what cannot be decomposed: not (T, C, H, W), fewer than two frames, tiny, outside [0, 1]."""
     if video.ndim != 4:
         raise SettingInvalid(f"a video is a (T, C, H, W) tensor, not {tuple(video.shape)}; stack its frames")
     if not video.is_floating_point():
         raise SettingInvalid(f"a video holds floats in [0, 1], not {video.dtype}; divide 8-bit values by 255")
-    frames, _, height, width = video.shape
-    if frames < 2:
-        raise ClipTooSmall(f"the clip has {frames} frame; motion needs at least two: give more frames")
-    if min(height, width) < 8:
-        raise ClipTooSmall(f"the clip is {height}x{width} pixels; at least 8x8 is needed: give larger frames")
+    check_extent(len(video), *video.shape[2:])
     if not bool(torch.isfinite(video).all()):
         raise SettingInvalid("the video holds NaN or infinite values; give finite ones in [0, 1]")
     low, high = float(video.min()), float(video.max())

@@ -27,6 +27,7 @@ class JitterSettings:
         texture_rate: Adam's step size for the texture, grey levels in [0, 1].
         scales: the field is a sum of grids so many times coarser than the frame.
         roughness: weight of the mean absolute differences of the jitter along x, y and t, pixels (eq. 6).
+        smoothness: weight of the mean absolute differences of the texture's neighbours (eq. 7).
         similarity: weight of the texture's squared difference to the first frame (eq. 8).
         floor: squared error below which a better fit is worth nothing.
     """
@@ -36,8 +37,9 @@ class JitterSettings:
     texture_rate: float = 0.02
     scales: tuple[int, ...] = (8, 4, 2, 1)
     roughness: float = 1.5
+    smoothness: float = 0.25
     similarity: float = 0.13
-    floor: float = 2e-4
+    floor: float = 3e-4
 
 
 def estimate_jitter(
@@ -74,7 +76,13 @@ def estimate_jitter(
         rough = sum(differences(field))
         weight = settings.roughness * min(1.0, 2 * step / settings.steps)
         scale = error.detach() + settings.floor
-        loss = (error + settings.floor).log() + weight * rough + settings.similarity * likeness / scale
+        bumpy = texture.diff(dim=3).abs().mean() + texture.diff(dim=2).abs().mean()
+        loss = (
+            (error + settings.floor).log()
+            + weight * rough
+            + settings.smoothness * bumpy
+            + settings.similarity * likeness / scale
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

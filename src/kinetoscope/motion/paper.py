@@ -17,7 +17,7 @@ class PaperSettings:
         steps: Adam steps.
         rate: Adam's step size.
         deformation, smoothness, similarity: weights of eq. 6, 7 and 8.
-        spread: standard deviation of the normal initialization (image: grey levels; D: fractions of the frame).
+        spread: standard deviation of the normal start (image: grey levels; D: fractions of the frame).
     """
 
     steps: int = 2000

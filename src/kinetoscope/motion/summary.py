@@ -54,7 +54,11 @@ def label_motion(coherent: Velocity) -> str:
     """The word for a coherent velocity field: whichever of drift, growth and turning is fastest."""
     drift = coherent.mean(dim=(0, 2, 3))
     growth, turning, radius = affine_parts(coherent)
-    speeds = {"drift": float(drift.norm()), "growth": abs(growth) / 2 * radius, "turning": abs(turning) * radius}
+    speeds = {
+        "drift": float(drift.norm()),
+        "growth": abs(growth) / 2 * radius,
+        "turning": abs(turning) * radius,
+    }
     strongest = max(speeds, key=lambda part: speeds[part])
     if speeds[strongest] < STILL_SPEED:
         return "still"

@@ -38,7 +38,9 @@ class Canvas:
         return sample(canvas, self._pixels + displacement)
 
 
-def fit_texture(video: Video, displacement: Flow, canvas: Canvas, *, smooth: float = 1e-3, iterations: int = 20) -> Tensor:
+def fit_texture(
+    video: Video, displacement: Flow, canvas: Canvas, *, smooth: float = 1e-3, iterations: int = 20
+) -> Tensor:
     """The canvas that reconstructs the video best for a given displacement, by conjugate gradients.
 
     Args:

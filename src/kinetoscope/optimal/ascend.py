@@ -10,8 +10,8 @@ from torch import Tensor
 from ..errors import SettingInvalid
 from ..models.card import ModelCard
 from ..results import Optimal
-from ..types import VideoBatch
 from ..schedule import cosine
+from ..types import Video, VideoBatch
 from .objective import Objective
 from .parameters import PixelParameters
 from .transforms import TransformSettings, draw, transform
@@ -76,6 +76,14 @@ def start_values(
     return torch.randn(shape, generator=generator) * settings.spread
 
 
+def start_clip(
+    settings: OptimalSettings, shape: tuple[int, int, int, int], generator: torch.Generator
+) -> Video:
+    """The clip before the first step, (T, C, H, W) in (0, 1), for a generator that has drawn nothing yet."""
+    start = start_values(settings, shape, generator)[None]
+    return PixelParameters(start).video().detach()[0].transpose(0, 1)
+
+
 def maximize(
     forward: Forward,
     objectives: Sequence[Objective],
@@ -127,7 +135,9 @@ def maximize(
     ]
 
 
-def batches(units: Sequence[int], settings: OptimalSettings, device: torch.device | str) -> Iterator[list[int]]:
+def batches(
+    units: Sequence[int], settings: OptimalSettings, device: torch.device | str
+) -> Iterator[list[int]]:
     """Units that are optimized together; on a CPU one by one, since a bigger batch gains nothing there."""
     size = settings.together or (1 if torch.device(device).type == "cpu" else 8)
     for first in range(0, len(units), size):

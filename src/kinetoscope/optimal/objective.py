@@ -45,8 +45,10 @@ class Term:
         place = tuple(size // 2 for size in sizes) if self.position is None else self.position
         if len(place) != len(sizes) or not all(0 <= p < size for p, size in zip(place, sizes, strict=True)):
             wanted = "x".join(map(str, sizes)) or "none"
-            raise UnitOutOfRange(f"position {place} does not lie in the layer's map ({wanted}); give t,y,x in it")
-        return values[(slice(None), *place)][:, None]
+            raise UnitOutOfRange(f"position {place} is not in the layer's map ({wanted}); give t,y,x in it")
+        for index in place:
+            values = values[:, index]
+        return values[:, None]
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Objective:
         """The objective's value for each clip."""
         parts = []
         for term in self.terms:
-            values = term.map_of(output.float() if output.dtype == torch.bfloat16 else output)
+            values = term.map_of(output)
             parts.append(term.weight * (values.relu() if term.kind == "channel-relu" else values).mean(dim=1))
         return torch.stack(parts).sum(dim=0)
 
@@ -73,7 +75,7 @@ class Objective:
         """
         parts = []
         for term in self.terms:
-            values = term.map_of(output.float() if output.dtype == torch.bfloat16 else output)
+            values = term.map_of(output)
             if term.kind == "channel-relu":
                 silent = (values.detach() <= 0).all(dim=1, keepdim=True)
                 values = torch.where(silent, values, values.relu())
@@ -111,7 +113,7 @@ def unit(index: int, position: tuple[int, ...] | None = None) -> Objective:
 
 
 def usual_kind(output_shape: tuple[int, ...]) -> str:
-    """The objective for a layer's output shape (without batch): rectified for maps, plain for single numbers."""
+    """The objective for a layer's output shape (without batch): rectified for maps, else plain."""
     return "channel" if len(output_shape) == 1 else "channel-relu"
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from ..types import VideoBatch
 
-# Square root of the covariance of natural colours (Olah, Mordvintsev & Schubert 2017), largest column scaled to 1.
+# Square root of the covariance of natural colours (Olah et al. 2017), its largest column scaled to 1.
 _COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
 _COLOUR = _COLOUR / _COLOUR.norm(dim=0).max()
 

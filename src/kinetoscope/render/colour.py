@@ -68,7 +68,7 @@ def wheel_rgba(size: int) -> UInt8[np.ndarray, "size size 4"]:
     """The colour wheel: from the centre outwards speed 0 to `scale`, transparent outside the disc."""
     radius = size / 2.0
     grid = (torch.arange(size) + 0.5 - radius) / radius
-    y, x = torch.meshgrid(grid, grid, indexing="ij")
+    y, x = torch.broadcast_tensors(grid[:, None], grid)
     rgb = flow_to_rgb(torch.stack([x, y])[None], 1.0)[0]
     # One pixel of soft edge, so that the disc is round at any size.
     alpha = ((1.0 - torch.hypot(x, y)) * radius + 0.5).clamp(0.0, 1.0)

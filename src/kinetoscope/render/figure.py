@@ -124,7 +124,7 @@ def _draw_arrows(axes: Axes, mean: np.ndarray, fastest: float) -> None:
     )
     nearest = np.ix_(np.rint(ys).astype(int), np.rint(xs).astype(int))
     u, v = mean[0][nearest], mean[1][nearest]
-    grid_x, grid_y = np.meshgrid(xs, ys)
+    grid_x, grid_y = np.broadcast_arrays(xs, ys[:, None])
     axes.quiver(
         grid_x,
         grid_y,

@@ -108,7 +108,8 @@ class Tap:
             model: any module; it comes back as it was, whatever happens inside.
             layer: dotted name as in `model.named_modules()`.
             device: where to compute, on copies of the weights; None: where the weights are.
-            precision: `fp32` (float64 models stay so) or `bf16`, on copies; the output has that type.
+            precision: `fp32` (float64 models stay so), or `bf16`: convolutions and matrix products in bf16 on
+                channels-last copies, what torch lacks or rounds badly in bf16 in fp32; the output is fp32.
 
         Raises:
             LayerNotFound: the model has no such layer.
@@ -118,7 +119,7 @@ class Tap:
             raise SettingInvalid(f"precision is 'fp32' or 'bf16', not {precision!r}")
         self._target = find_layer(model, layer)
         self._model, self._layer, self._device = model, layer, device
-        self._dtype = torch.bfloat16 if precision == "bf16" else working_dtype(model)
+        self._dtype, self._half = working_dtype(model), precision == "bf16"
         self._captured: list[Any] = []
         self._loan: Loan | None = None
 
@@ -149,33 +150,28 @@ class Tap:
             x: (B, C, T, H, W), as the network takes it; moved and cast as the tap was told.
 
         Returns:
-            The output, (B, units, ...), in the tap's precision.
+            The output, (B, units, ...), in the model's precision.
 
         Raises:
             LayerNotFound: the forward pass never reaches the layer, or the layer gives no tensor.
             ClipTooSmall: a map became smaller than a kernel, or does not fit a linear layer.
-            ModelUnusable: torch lacks one of the model's operations in bf16 on this device.
         """
         if self._loan is None:
             raise SettingInvalid(
                 "a tap works inside its with-block only: with tap(model, layer) as forward: ..."
             )
-        layout = (
-            torch.channels_last_3d if self._dtype == torch.bfloat16 and x.ndim == 5 else torch.preserve_format
-        )
+        layout = torch.channels_last_3d if self._half and x.ndim == 5 else torch.preserve_format
         given = x.to(device=self._device, dtype=self._dtype, memory_format=layout)
         if given is x:  # a first layer that works in place must not rewrite the caller's clip
             given = x.clone()
         hook = self._target.register_forward_hook(self._catch)  # last of all hooks, and only for this call
         try:
-            with self._loan.lent():
+            with self._loan.lent(), torch.autocast(given.device.type, torch.bfloat16, enabled=self._half):
                 self._model(given)
         except _Reached:
             return self._taken()
         except RuntimeError as error:
             explain_misfit(error, self._model, tuple(x.shape[2:]), self._layer)
-            if "not implemented for 'BFloat16'" in str(error):
-                raise ModelUnusable(f"bf16 does not work for this model here ({error}); use fp32") from error
             raise
         finally:
             hook.remove()
@@ -193,13 +189,13 @@ class Tap:
         if found is None:
             kind = type(output).__name__
             raise LayerNotFound(f"layer {self._layer!r} gives {kind}, no tensor; choose a layer inside it")
-        return found
+        return found.to(self._dtype) if self._half and found.is_floating_point() else found
 
     def _stand_in(self, tensor: Tensor) -> Tensor:
         dtype = self._dtype if tensor.is_floating_point() else tensor.dtype
         moved = tensor.to(device=self._device, dtype=dtype)
-        if self._dtype == torch.bfloat16 and tensor.ndim == 5:
-            moved = moved.contiguous(memory_format=torch.channels_last_3d)
+        if self._half and tensor.ndim == 5 and tensor.is_floating_point():
+            return moved.to(torch.bfloat16, memory_format=torch.channels_last_3d)
         return moved
 
 

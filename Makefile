@@ -1,0 +1,43 @@
+# One command per chore, the same on a laptop and in CI; each sets up what it needs in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# Waiting threads sleep instead of spinning: on a busy machine that is the difference between minutes and hours.
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    what every class of the bundled network looks for, into ./demo"
+	@echo "make test    all tests"
+	@echo "make lint    ruff and mypy"
+	@echo "make format  put the code into the house's shape"
+	@echo "make clean   remove .venv, caches and builds"
+
+# The stamp makes the second call quick; both files it depends on change what has to be installed.
+$(INSTALLED): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/kinetoscope demo
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find src tests examples docs benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

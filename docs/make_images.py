@@ -1,0 +1,76 @@
+"""Make the pictures of the README from a finished demo: `python docs/make_images.py demo`."""
+
+import argparse
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from kinetoscope.records import finished_units, load_arrays, read_unit, write_bytes_atomically
+from kinetoscope.render.colour import flow_to_rgb, font, legend
+from kinetoscope.render.frames import enlarge, to_frame
+
+IMAGES = Path(__file__).parent / "images"
+PAPER, INK = (255, 255, 255), (31, 35, 40)
+GAP, HEAD, ZOOM = 6, 20, 2
+
+
+def class_strip(folders: Sequence[Path], columns: int = 7) -> Image.Image:
+    """Texture above, coherent motion (mean over time) below, for every unit; the wheel comes last."""
+    records = [read_unit(folder) for folder in folders]
+    scale = records[0]["render"]["motion_scale_px_per_frame"]
+    cells = []
+    for folder, record in zip(folders, records, strict=True):
+        arrays = load_arrays(folder)
+        mean = arrays["coherent_velocity"].mean(dim=0, keepdim=True)
+        pictures = [to_frame(arrays["static_image"]), to_frame(flow_to_rgb(mean, scale)[0])]
+        cells.append((record["unit_name"], enlarge(np.stack(pictures), ZOOM)))
+    height, width = cells[0][1].shape[1:3]
+    rows = -(-(len(cells) + 1) // columns)
+    cell = (width + GAP, HEAD + 2 * height + 2 * GAP)
+    page = Image.new("RGB", (columns * cell[0] - GAP, rows * cell[1] - GAP), PAPER)
+    for index, (name, pair) in enumerate(cells):
+        x, y = index % columns * cell[0], index // columns * cell[1]
+        label(page, (x + width // 2, y + HEAD - 4), name)
+        for row, picture in enumerate(pair):
+            page.paste(Image.fromarray(picture), (x, y + HEAD + row * (height + GAP // 2)))
+    wheel = Image.fromarray(legend(scale)).resize((width, width), Image.Resampling.LANCZOS)
+    place = (
+        len(cells) % columns * cell[0],
+        len(cells) // columns * cell[1] + HEAD + (2 * height - width) // 2,
+    )
+    page.paste(wheel, place)
+    return page
+
+
+def label(page: Image.Image, place: tuple[int, int], words: str) -> None:
+    """Words centred above `place`."""
+    ImageDraw.Draw(page).text(place, words, INK, font(12), anchor="mb")
+
+
+def write_small(name: str, picture: Image.Image, colours: int = 128) -> None:
+    """Write a PNG of few colours."""
+    buffer = io.BytesIO()
+    picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    path = write_bytes_atomically(IMAGES / name, buffer.getvalue())
+    print(path, f"{len(buffer.getvalue()) / 1000:.0f} kB")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write `summary.png` and `classes.png` beside this file."""
+    parser = argparse.ArgumentParser(description="Make the pictures of the README from a finished demo.")
+    parser.add_argument("demo", type=Path, help="folder of a finished `kinetoscope demo`")
+    parser.add_argument("--unit", default="counter-clockwise", help="class for the summary figure")
+    given = parser.parse_args(arguments)
+    folders = finished_units(given.demo)
+    chosen = next(folder for folder in folders if read_unit(folder)["unit_name"] == given.unit)
+    with Image.open(chosen / "summary.png") as figure:
+        size = (1200, round(figure.height * 1200 / figure.width))
+        write_small("summary.png", figure.resize(size, Image.Resampling.LANCZOS))
+    write_small("classes.png", class_strip(folders))
+
+
+if __name__ == "__main__":
+    main()

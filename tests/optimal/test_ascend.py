@@ -1,0 +1,87 @@
+"""The optimal input of units whose optimum is known."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from kinetoscope.errors import SettingInvalid
+from kinetoscope.models.card import ModelCard
+from kinetoscope.optimal.ascend import (
+    OptimalSettings,
+    maximize,
+    normalize,
+    start_clip,
+    unit_generator,
+)
+from kinetoscope.optimal.objective import channel
+from kinetoscope.optimal.parameters import PixelParameters
+from kinetoscope.optimal.transforms import TransformSettings
+
+SHAPE = (3, 4, 6, 9)
+STEADY = TransformSettings(shift=(0.0, 0.0, 0.0), scale=(1.0, 1.0, 1.0))
+
+
+def test_a_linear_unit_drives_each_pixel_to_its_sign():
+    pattern = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(0))
+
+    def forward(clips):
+        return (clips * pattern).sum(dim=(1, 2, 3, 4))[:, None]
+
+    settings = OptimalSettings(steps=200, rate=0.3, transforms=STEADY)
+    (found,) = maximize(forward, [channel(0)], SHAPE, settings, [unit_generator(0, 0)])
+    reached = float((found.video.transpose(0, 1) * pattern[0]).sum())
+    best = float(pattern.clamp(min=0).sum())
+    assert reached > 0.9 * best
+    assert found.video.shape == (4, 3, 6, 9)
+    assert found.steps == len(found.history) == 200
+    assert found.history[-1] > found.history[0]
+
+
+def test_units_of_a_batch_do_not_know_of_each_other():
+    network = nn.Sequential(nn.Conv3d(3, 5, 3, padding=1), nn.Tanh(), nn.Conv3d(5, 4, 3))
+    settings = OptimalSettings(steps=12)
+    units = [3, 0, 2]
+
+    def run(chosen):
+        generators = [unit_generator(7, unit) for unit in chosen]
+        return maximize(network, [channel(unit) for unit in chosen], SHAPE, settings, generators)
+
+    together = run(units)
+    for unit, found in zip(units, together, strict=True):
+        (alone,) = run([unit])
+        torch.testing.assert_close(found.video, alone.video, atol=1e-4, rtol=0)
+        assert found.history == pytest.approx(alone.history, abs=1e-5)
+
+
+def test_the_start_is_nearly_grey_and_belongs_to_the_unit():
+    settings = OptimalSettings()
+    first, again = (start_clip(settings, SHAPE, unit_generator(0, 4)) for _ in range(2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, start_clip(settings, SHAPE, unit_generator(0, 5)))
+    assert not torch.equal(first, start_clip(settings, SHAPE, unit_generator(1, 4)))
+    assert float((first - 0.5).abs().max()) < 0.02
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_pixels_stay_between_black_and_white(channels):
+    values = 50 * torch.randn(2, channels, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    video = PixelParameters(values).video()
+    assert float(video.min()) >= 0
+    assert float(video.max()) <= 1
+
+
+def test_normalization_follows_the_card():
+    card = ModelCard(
+        value_range=(0.0, 255.0), channel_order="BGR", mean=(90.0, 98.0, 102.0), std=(1.0, 2.0, 4.0)
+    )
+    clip = torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1, 1).expand(1, 3, 2, 3, 4)
+    fed = normalize(clip, card)[0, :, 0, 0, 0]
+    torch.testing.assert_close(fed, torch.tensor([255.0 - 90, (127.5 - 98) / 2, (0 - 102) / 4]))
+
+
+@pytest.mark.parametrize("setting", [{"steps": 0}, {"rate": 0.0}, {"together": 0}, {"rate": -math.inf}])
+def test_impossible_settings_are_refused(setting):
+    with pytest.raises(SettingInvalid):
+        OptimalSettings(**setting)

@@ -1,0 +1,129 @@
+"""What README and docs print is true: Python runs, commands parse, links lead somewhere."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import typer.main
+
+from kinetoscope import pipeline
+from kinetoscope.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "src").rglob("*.md")])
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXAMPLE_LINES = re.compile(r"^    (\S.*)$", re.MULTILINE)
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = FENCE.findall(page.read_text(encoding="utf-8"))
+    return [body for name, body in found if name == language]
+
+
+def command_lines(text: str) -> Iterator[str]:
+    """Lines of shell blocks and of indented ones, without comments."""
+    shell = "\n".join(body for name, body in FENCE.findall(text) if name == "sh")
+    for line in [*shell.splitlines(), *EXAMPLE_LINES.findall(FENCE.sub("", text))]:
+        yield line.partition(" #")[0].strip()
+
+
+def shown_commands(pages: list[Path]) -> list[str]:
+    lines = (line for page in pages for line in command_lines(page.read_text(encoding="utf-8")))
+    return sorted({line for line in lines if line.startswith("kinetoscope ")})
+
+
+def parse(line: str) -> str:
+    """Read a command as the command line does, without running it; gives the verb."""
+    group: Any = typer.main.get_command(app)
+    context = group.make_context("kinetoscope", shlex.split(line)[1:])
+    words = [*context._protected_args, *context.args]
+    name, command, rest = group.resolve_command(context, words)
+    command.make_context(name, rest, parent=context)
+    return str(name)
+
+
+@pytest.mark.parametrize("line", shown_commands([*PAGES, *ROOT.glob("examples/*.py")]))
+def test_commands_parse(line: str) -> None:
+    assert parse(line) == line.split()[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("kinetoscope visualise a b --units 0 --out c", "visualise"),
+        ("kinetoscope demo --outt x", "--outt"),
+        ("kinetoscope decompose a --out b --formulation own", "own"),
+        ("kinetoscope layers", "model"),
+    ],
+)
+def test_wrong_commands_do_not_parse(line: str, told: str) -> None:
+    with pytest.raises(Exception, match=told):
+        parse(line)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_options_and_verbs_in_running_text_exist(page: Path) -> None:
+    group: Any = typer.main.get_command(app)
+    known = {opt for verb in group.commands.values() for parameter in verb.params for opt in parameter.opts}
+    known |= {opt for parameter in group.params for opt in parameter.opts} | {"--help"}
+    spans = re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text(encoding="utf-8")))
+    ours = [span for span in spans if span.startswith(("--", "kinetoscope "))]
+    named = {word for span in ours for word in re.findall(r"(?<!\S)--[a-z-]+", span)}
+    verbs = {span.split()[1] for span in ours if span.startswith("kinetoscope ")} - known
+    if page.name != "motion13.md":  # its options are the training command's
+        assert named <= known
+    assert verbs <= set(group.commands)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few steps: what is tested is that the examples run, not what they find."""
+    few = {name: replace(settings, steps=2) for name, settings in pipeline.OPTIMAL_PRESETS.items()}
+    monkeypatch.setattr(pipeline, "OPTIMAL_PRESETS", few)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=page_id)
+def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    names: dict[str, Any] = {"__name__": "page"}
+    for index, code in enumerate(blocks(page, "python")):
+        exec(compile(code, f"{page.name}, block {index}", "exec"), names)
+    assert (tmp_path / "out").is_dir()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    local = [target for target in targets if target and "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_chores_and_modules_that_are_named_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    rules = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {"demo", "test", "lint", "format", "clean"} <= rules
+    assert set(re.findall(r"(?:^    |`|&& )make ([a-z]+)", text, re.MULTILINE)) <= rules
+    for module in re.findall(r"python -m (kinetoscope[\w.]*)", text):
+        assert find_spec(module) is not None, module
+    for script in re.findall(r"python ((?:examples|docs)/\S+\.py)", text):
+        assert (ROOT / script).is_file(), script
+
+
+def test_every_page_under_docs_is_linked() -> None:
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    for page in (ROOT / "docs").glob("*.md"):
+        assert any(f"{page.name})" in text for text in texts), page.name
