@@ -15,6 +15,7 @@ from kinetoscope.render.frames import enlarge, to_frame
 IMAGES = Path(__file__).parent / "images"
 PAPER, INK = (255, 255, 255), (31, 35, 40)
 GAP, HEAD, ZOOM = 6, 20, 2
+LIMIT = 300_000
 
 
 def class_strip(folders: Sequence[Path], columns: int = 7) -> Image.Image:
@@ -33,7 +34,7 @@ def class_strip(folders: Sequence[Path], columns: int = 7) -> Image.Image:
     page = Image.new("RGB", (columns * cell[0] - GAP, rows * cell[1] - GAP), PAPER)
     for index, (name, pair) in enumerate(cells):
         x, y = index % columns * cell[0], index // columns * cell[1]
-        label(page, (x + width // 2, y + HEAD - 4), name)
+        label(page, (x + width // 2, y + HEAD - 6), name)
         for row, picture in enumerate(pair):
             page.paste(Image.fromarray(picture), (x, y + HEAD + row * (height + GAP // 2)))
     wheel = Image.fromarray(legend(scale)).resize((width, width), Image.Resampling.LANCZOS)
@@ -46,16 +47,21 @@ def class_strip(folders: Sequence[Path], columns: int = 7) -> Image.Image:
 
 
 def label(page: Image.Image, place: tuple[int, int], words: str) -> None:
-    """Words centred above `place`."""
-    ImageDraw.Draw(page).text(place, words, INK, font(12), anchor="mb")
+    """Words centred on a baseline at `place`."""
+    ImageDraw.Draw(page).text(place, words, INK, font(12), anchor="ms")
 
 
-def write_small(name: str, picture: Image.Image, colours: int = 128) -> None:
-    """Write a PNG of few colours."""
-    buffer = io.BytesIO()
-    picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    path = write_bytes_atomically(IMAGES / name, buffer.getvalue())
-    print(path, f"{len(buffer.getvalue()) / 1000:.0f} kB")
+def write_small(name: str, picture: Image.Image) -> None:
+    """Write a PNG below LIMIT bytes, reduced to 256 colours where that takes it."""
+    picture = picture.convert("RGB")
+    reduced = picture.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+    for version in (picture, reduced):
+        buffer = io.BytesIO()
+        version.save(buffer, "PNG", optimize=True)
+        if len(buffer.getvalue()) < LIMIT:
+            print(write_bytes_atomically(IMAGES / name, buffer.getvalue()), len(buffer.getvalue()), "bytes")
+            return
+    raise SystemExit(f"{name} is not below {LIMIT} bytes even in 256 colours; make it smaller")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -133,6 +133,11 @@ def test_counter_clockwise_on_screen_is_positive() -> None:
         (affine(turn=-0.02), "clockwise"),
         (constant(0.09, 0.0), "still"),
         (constant(0.11, 0.0), "right"),
+        (constant(0.0, 0.3) + affine(growth=-0.02), "down"),
+        (
+            constant(0.0, 0.2) + affine(growth=-0.02),
+            "contraction",
+        ),  # half of 0.04, at 13 px: 0.26 px per frame
         (constant(0.0, 0.3) + affine(turn=0.02), "down"),
         (constant(0.0, 0.2) + affine(turn=0.02), "counter-clockwise"),  # 0.02 at 13 px is 0.26 px per frame
     ],

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -127,3 +128,22 @@ def test_every_page_under_docs_is_linked() -> None:
     texts = [page.read_text(encoding="utf-8") for page in PAGES]
     for page in (ROOT / "docs").glob("*.md"):
         assert any(f"{page.name})" in text for text in texts), page.name
+
+
+def test_every_dependency_is_pinned_and_no_build_is_chosen() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    pins = dict(line.lower().replace("_", "-").split("==") for line in lines)
+    extras = project["optional-dependencies"]
+    wanted = {
+        re.split(r"[<>=\[]", line)[0] for line in [*project["dependencies"], *extras["dev"], *extras["train"]]
+    }
+    assert wanted - {"kinetoscope"} <= set(pins)
+    assert [name for name, version in pins.items() if "+" in version] == []
+
+
+def test_version_is_the_same_everywhere() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert pipeline.versions()["kinetoscope"] == version
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

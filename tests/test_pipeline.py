@@ -50,7 +50,7 @@ def assert_untouched(model, before):
         assert torch.equal(tensor, after[0][name]), name
 
 
-@pytest.mark.parametrize(("direction", "speed"), [(0, 1.0), (135, 2.0), (270, 0.5)])
+@pytest.mark.parametrize(("direction", "speed"), [(0, 1.0), (135, 2.0), (270, 1.0)])
 def test_a_planted_kernel_shows_its_direction_and_speed(direction, speed):
     model = MotionEnergy([(direction, speed)], size=(5, 9))
     (result,) = ks.visualize(model, layer="energy", units=[0], size=(12, 48, 56))

@@ -67,7 +67,7 @@ def test_the_start_is_nearly_grey_and_belongs_to_the_unit():
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_pixels_stay_between_black_and_white(channels):
     values = 50 * torch.randn(2, channels, 3, 4, 5, generator=torch.Generator().manual_seed(0))
-    video = PixelParameters(values).video()
+    video = PixelParameters(values).video().detach()
     assert float(video.min()) >= 0
     assert float(video.max()) <= 1
 

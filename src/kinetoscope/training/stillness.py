@@ -1,9 +1,9 @@
 """What makes the optimal input of 'still' truly still: clips that nearly are, and its own dreams.
 
-Cross-entropy on clips leaves the logit of 'still' free to rise with flicker and morphing, which no training
-clip shows at its best. Here whatever changes over time must excite it less than its own time average does;
-static clips must excite it the more, the more contrast they have; and no frame may be asked for something else
-than the others.
+Cross-entropy on clips leaves the logit of 'still' free to rise with flicker and morphing, which no clip of
+the task shows at its best. Here whatever changes over time must excite it less than its own time average
+does; static clips must excite it the more, the more contrast they have; and no frame may be asked for
+something else than the others.
 """
 
 from collections.abc import Callable
