@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             f"{result.record['layer']} unit {result.record['unit']}: {motion.label}, "
             f"{motion.mean_speed_px_per_frame:.2f} px/frame, {parts.psnr_db:.1f} dB, "
-            f"in {result.save(str(given.out))}"
+            f"in {result.save(given.out)}"
         )
 
 

@@ -1,6 +1,7 @@
 """Frozen results of the stages, from an optimal input to a unit's whole account."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .types import Flow, Image, Velocity, Video
@@ -96,8 +97,8 @@ class UnitResult:
     activation: dict[str, float] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, directory: str) -> str:
+    def save(self, directory: str | Path) -> Path:
         """Write the unit's arrays, numbers and pictures into `directory`/LAYER/UNIT; return that path."""
         from .render.files import save_unit
 
-        return str(save_unit(self, directory))
+        return save_unit(self, directory)

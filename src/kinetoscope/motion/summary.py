@@ -47,13 +47,14 @@ def rotation(velocity: Velocity) -> float:
 def direction_deg(velocity: Tensor) -> float:
     """Direction of one vector (x, y) in degrees in [0, 360): 0 right, 90 up."""
     x, y = velocity.tolist()
-    return math.degrees(math.atan2(-y, x)) % 360.0
+    angle = math.degrees(math.atan2(-y, x)) % 360.0
+    return 0.0 if angle >= 360.0 else angle  # rounding can reach 360
 
 
-def label_motion(coherent: Velocity) -> str:
-    """The word for a coherent velocity field: whichever of drift, growth and turning is fastest."""
-    drift = coherent.mean(dim=(0, 2, 3))
-    growth, turning, radius = affine_parts(coherent)
+def label_motion(velocity: Velocity) -> str:
+    """The word for a velocity's time average: whichever of drift, growth and turning is fastest."""
+    drift = velocity.mean(dim=(0, 2, 3))
+    growth, turning, radius = affine_parts(velocity)
     speeds = {
         "drift": float(drift.norm()),
         "growth": abs(growth) / 2 * radius,
@@ -70,7 +71,7 @@ def label_motion(coherent: Velocity) -> str:
 
 
 def summarize(decomposition: Decomposition) -> MotionSummary:
-    """The numbers of a decomposition's velocity; the label is that of its coherent part."""
+    """The numbers and the word of a decomposition's velocity."""
     velocity = decomposition.velocity
     drift = velocity.mean(dim=(0, 2, 3))
     speed, mean_speed = float(drift.norm()), float(velocity.norm(dim=1).mean())
@@ -81,5 +82,5 @@ def summarize(decomposition: Decomposition) -> MotionSummary:
         coherence=min(1.0, speed / mean_speed) if mean_speed > 1e-9 else 0.0,
         divergence_per_frame=divergence(velocity),
         rotation_per_frame=rotation(velocity),
-        label=label_motion(decomposition.coherent_velocity),
+        label=label_motion(velocity),
     )

@@ -166,7 +166,8 @@ def _draw_slice(page: Sheet, result: UnitResult, x: float, y: float, height: flo
 
 def _draw_numbers(page: Sheet, record: Mapping[str, Any], x: float, y: float, height: float) -> None:
     motion, decomposition = record["motion"], record["decomposition"]
-    page.text(x, y, cut(headline(motion), 32), 12.5, "#1b4fb3", weight="bold")
+    words = cut(headline(motion), 36)
+    page.text(x, y, words, 12.5 if len(words) <= 26 else 9.5, "#1b4fb3", weight="bold")
     rows = number_rows(motion, decomposition)
     pitch = min((height - 0.35) / len(rows), 0.31)
     for index, (name, value) in enumerate(rows):
