@@ -15,7 +15,7 @@ TIERS = (
     {"errors", "types", "warp", "records", "results", "schedule"},
     {"models", "units", "render", "video"},
     {"optimal", "motion"},
-    {"pipeline", "training"},
+    {"pipeline", "training", "evaluation"},
     {"cli"},
 )
 # UnitResult.save is a convenience for people at a prompt; it looks the writer up when it is called
