@@ -27,11 +27,6 @@ CARD = ModelCard(
 WEIGHTS = "motion13.safetensors"
 
 
-def _conv(channels: int, features: int) -> nn.Conv3d:
-    # padding repeats the border, so that a still clip is still to every layer, up to its ends
-    return nn.Conv3d(channels, features, 3, padding=1, padding_mode="replicate")
-
-
 class Motion13(nn.Module):
     """Six convolutions and one linear layer; its 13 outputs are plain logits, ordered as `MOTION_LABELS`.
 
@@ -41,22 +36,20 @@ class Motion13(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(
-            3, 16, (3, 5, 5), stride=(1, 2, 2), padding=(1, 2, 2), padding_mode="replicate"
-        )
+        self.conv1 = nn.Conv3d(3, 16, (3, 5, 5), stride=(1, 2, 2), padding=(1, 2, 2))
         self.relu1 = nn.ReLU()
         self.pool1 = nn.AvgPool3d((1, 2, 2))
-        self.conv2 = _conv(16, 32)
+        self.conv2 = nn.Conv3d(16, 32, 3, padding=1)
         self.relu2 = nn.ReLU()
         self.pool2 = nn.AvgPool3d(2)
-        self.conv3a = _conv(32, 64)
+        self.conv3a = nn.Conv3d(32, 64, 3, padding=1)
         self.relu3a = nn.ReLU()
-        self.conv3b = _conv(64, 64)
+        self.conv3b = nn.Conv3d(64, 64, 3, padding=1)
         self.relu3b = nn.ReLU()
         self.pool3 = nn.AvgPool3d(2)
-        self.conv4a = _conv(64, 96)
+        self.conv4a = nn.Conv3d(64, 96, 3, padding=1)
         self.relu4a = nn.ReLU()
-        self.conv4b = _conv(96, 96)
+        self.conv4b = nn.Conv3d(96, 96, 3, padding=1)
         self.relu4b = nn.ReLU()
         # the places are kept: expansion and rotation are told by where each direction is
         self.pool4 = nn.AdaptiveAvgPool3d((1, 4, 4))

@@ -35,7 +35,7 @@ class DecomposeSettings:
     formulation: str = "layered"
     coherent: CoherentSettings = field(default_factory=CoherentSettings)
     jitter: JitterSettings = field(default_factory=JitterSettings)
-    least_coherent: float = 0.1
+    least_coherent: float = 0.2
     paper: PaperSettings = field(default_factory=PaperSettings)
 
     def __post_init__(self) -> None:

@@ -20,9 +20,9 @@ from jaxtyping import Float
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from ..errors import KinetoscopeError, SettingInvalid
+from ..errors import KinetoscopeError, OutputUnwritable, SettingInvalid
 from ..models.motion13 import CARD, WEIGHTS
-from ..records import unwritable, write_bytes_atomically, write_json
+from ..records import write_bytes_atomically, write_json
 from ..types import MOTION_LABELS, VideoBatch
 from .clips import Clips, ClipSettings, make_clips
 from .textures import split_generator
@@ -36,20 +36,21 @@ class Stage:
         share: of the recipe's steps and minutes.
         learning_rate: highest step size of AdamW, reached after 100 steps, then falling as a cosine.
         nothing: further clips a step that show no motion at all.
-        calm: weight of the losses that make the optimal input of 'still' a static one (`stillness.py`).
+        stillness: weight of the loss that makes the logit of still clips grow with contrast.
         norms: whether batch normalization helps; it is folded away when the stage ends.
     """
 
     share: float
     learning_rate: float
     nothing: int = 5
-    calm: float = 0.0
+    stillness: float = 0.0
     norms: bool = False
 
 
 STAGES = (
-    Stage(share=0.5, learning_rate=2.5e-3, nothing=0, norms=True),
-    Stage(share=0.5, learning_rate=7e-4, calm=1.0),
+    Stage(share=0.45, learning_rate=2.5e-3, nothing=0, norms=True),
+    Stage(share=0.42, learning_rate=6e-4),
+    Stage(share=0.13, learning_rate=3e-4, stillness=0.03),
 )
 
 
@@ -62,7 +63,6 @@ class Recipe:
         minutes: wall-clock limit, which the step size follows; None for steps alone (reproducible).
         seed: of the weights and the clips.
         batch: clips a step.
-        restless, dreams: clips, made and dreamt, for the losses about stillness in every second step.
         weight_decay: of AdamW.
         push: largest adversarial change of a pixel (values in [0, 1]), applied to a quarter of each batch.
         push_from: the share of each stage after which `push` grows from 0 to its full size.
@@ -72,12 +72,10 @@ class Recipe:
         stages: what is done in turn.
     """
 
-    steps: int = 2400
+    steps: int = 3900
     minutes: float | None = None
     seed: int = 0
     batch: int = 32
-    restless: int = 2
-    dreams: int = 4
     weight_decay: float = 0.02
     push: float = 0.02
     push_from: float = 0.5
@@ -138,7 +136,7 @@ def train(recipe: Recipe, out: Path) -> dict[str, Any]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise unwritable(out, problem) from problem
+        raise OutputUnwritable(f"cannot write to {out}: {problem.strerror}; give another --out") from problem
     started = time.monotonic()
     net = task_module.fit(recipe, out)
     minutes = (time.monotonic() - started) / 60

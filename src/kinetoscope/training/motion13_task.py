@@ -19,8 +19,7 @@ from ..models.motion13 import CARD, build_motion13
 from ..types import MOTION_LABELS
 from .clips import ClipSettings, make_clips, make_nothing
 from .motion13 import Recipe, Stage, accuracy, held_out_clips, normalize
-from .stillness import Dreams, calm_loss, contrast, flicker, make_restless, unsteady_share
-from .textures import split_generator, uniform
+from .textures import split_generator
 
 Batch = tuple[Tensor, Tensor]
 
@@ -39,27 +38,7 @@ class ClipStream(IterableDataset[Batch]):
             video = make_clips(labels, generator, settings).video
             nothing = make_nothing(self.stage.nothing, generator, settings)
             none = torch.full((self.stage.nothing,), len(MOTION_LABELS))
-            video, labels = torch.cat([video, nothing]), torch.cat([labels, none])
-            yield video, labels
-            # making clips costs as much as learning from them; what is left and right, first and last is free
-            yield mirror(video, labels, generator)
-
-
-# axis of (B, 3, T, H, W) to flip, the eight directions and the other five motions after it
-_MIRRORS = (
-    (2, [4, 5, 6, 7, 0, 1, 2, 3, 9, 8, 11, 10, 12, 13]),
-    (3, [0, 7, 6, 5, 4, 3, 2, 1, 8, 9, 11, 10, 12, 13]),
-    (4, [4, 3, 2, 1, 0, 7, 6, 5, 8, 9, 11, 10, 12, 13]),
-)
-
-
-def mirror(video: Tensor, labels: Tensor, generator: torch.Generator) -> Batch:
-    """Flip a batch in time, up and down, left and right, each by the toss of a coin; labels follow."""
-    tosses = torch.rand(len(_MIRRORS), generator=generator).tolist()
-    for toss, (axis, names) in zip(tosses, _MIRRORS, strict=True):
-        if toss < 0.5:
-            video, labels = video.flip(axis), torch.tensor(names)[labels]
-    return video, labels
+            yield torch.cat([video, nothing]), torch.cat([labels, none])
 
 
 def background_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -68,6 +47,18 @@ def background_loss(logits: Tensor, labels: Tensor) -> Tensor:
     So a logit is evidence by itself, not only against its neighbours, and its optimal input shows that.
     """
     return F.cross_entropy(torch.cat([logits, torch.zeros_like(logits[:, :1])], 1), labels)
+
+
+def stillness_loss(logits: Tensor, video: Tensor, labels: Tensor, slope: float = 80.0) -> Tensor:
+    """Ask the logit of still clips to grow with the contrast of the frame averaged over time.
+
+    Stillness is told from little: left alone, its logit is flat above a low contrast, which its optimal input
+    then never leaves.
+    """
+    still = labels == MOTION_LABELS.index("still")
+    contrast = video.mean(2).std((2, 3)).mean(1)
+    short = F.relu(slope * contrast - logits[:, -1])[still]
+    return F.huber_loss(short, torch.zeros_like(short), delta=4.0, reduction="sum") / len(labels)
 
 
 def add_norms(net: nn.Module) -> nn.Module:
@@ -102,8 +93,6 @@ class Motion13Task(LightningModule):
         self.stage, self.net = stage, net
         self.steps = max(1, round(recipe.steps * stage.share))
         self.held_out = held_out_clips(recipe.validation_per_class, recipe.seed)
-        self.generator = split_generator(recipe.seed + 1000 * recipe.stages.index(stage) + 500, "train")
-        self.dreams = Dreams(recipe.dreams, self.generator, CARD.clip)
         self.started = time.monotonic()
 
     def progress(self) -> float:
@@ -131,29 +120,12 @@ class Motion13Task(LightningModule):
             video = torch.cat([self._pushed(video[:part], labels[:part], strength), video[part:]])
         logits = self.net(normalize(video))
         loss = background_loss(logits, labels)
+        loss = loss + self.stage.stillness * stillness_loss(logits, video, labels)
         self.log("train_loss", loss)
-        if self.stage.calm > 0 and index % 2 == 0:
-            with torch.autocast("cpu", enabled=False):  # the differences between frames are too fine for bf16
-                loss = loss + self.stage.calm * self._calm()
         moving = labels < len(MOTION_LABELS)
         self.log("train_accuracy", (logits.argmax(1) == labels)[moving].float().mean())
         self.log("learning_rate", rate)
         return loss
-
-    def _calm(self) -> Tensor:
-        """The losses about stillness, on fresh restless clips and the dreams."""
-        restless = make_restless(self.recipe.restless, self.generator, ClipSettings(clip=CARD.clip))
-        dreams = self.dreams.step(self._logits)
-        fade = uniform(self.generator, 0.3, 0.8, len(restless) + len(dreams))
-        calm = calm_loss(self._logits, torch.cat([restless, dreams]), fade)
-        unsteady = unsteady_share(self._logits, dreams)
-        self.log("calm_loss", calm)
-        self.log("unsteady_share", unsteady)
-        self.log("dream_flicker", (flicker(dreams) / contrast(dreams)).mean())
-        return calm + unsteady
-
-    def _logits(self, video: Tensor) -> Tensor:
-        return self.net(normalize(video))
 
     def _pushed(self, video: Tensor, labels: Tensor, strength: float) -> Tensor:
         """Move each clip by up to `strength` along the sign of its loss's gradient."""
@@ -188,7 +160,6 @@ def fit(recipe: Recipe, out: Path) -> nn.Module:
         task = Motion13Task(recipe, stage, (add_norms(net) if stage.norms else net).train())
         trainer = Trainer(
             accelerator="cpu",
-            precision="bf16-mixed",
             max_steps=task.steps,
             logger=CSVLogger(folder, name="", version=""),
             callbacks=[ModelCheckpoint(folder, every_n_train_steps=recipe.validate_every)],

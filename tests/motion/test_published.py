@@ -1,0 +1,27 @@
+"""Published optimal videos of real networks, beside what their published code reaches in 2000 steps."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kinetoscope.motion.decompose import decompose
+from kinetoscope.video import read_video
+
+FOLDER = Path(os.environ.get("KINETOSCOPE_DATA", "data")) / "optimal_videos"
+# PSNR (dB), displacement TV: a flickering flat one, two rough ones, a smooth one
+PUBLISHED = {
+    "c3d_conv1_f4": (16.0, 0.106),
+    "i3d_stage4_f0": (17.2, 0.080),
+    "i3d_stage5_f1": (18.5, 0.070),
+    "vqvae_conv0_f0": (27.0, 0.069),
+}
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="KINETOSCOPE_DATA names no folder with optimal_videos")
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_videos_are_rebuilt_better_and_smoother(name: str) -> None:
+    psnr, roughness = PUBLISHED[name]
+    found = decompose(read_video(FOLDER / f"{name}.webp"))
+    assert found.psnr_db >= psnr + 3
+    assert found.displacement_tv <= roughness / 4
