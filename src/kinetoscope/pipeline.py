@@ -104,7 +104,8 @@ def visualize_each(
         layer: dotted name as in `model.named_modules()`.
         units: channels by index, or by class name in the output layer.
         card: what the network expects; None: what came with it from `load_model`, else inferred.
-        objective: `channel`, `channel-relu` or `unit`; None: `channel-relu` for maps, else `channel`.
+        objective: `channel`, `channel-relu` or `unit`; None: `channel-relu` for maps, `channel` for single
+            numbers and in the preset `paper` (eq. 4).
         position: (t, y, x) in the layer's map, for `unit`; None: the centre.
         size: clip as (frames, height, width); None: the card's.
         preset: `default`, or `paper` for the published procedure.
@@ -131,7 +132,7 @@ def visualize_each(
     chosen = _indices(units, produced[0], named)
     if position is not None:
         check_position(position, produced[1:])
-    kind = objective or usual_kind(produced)
+    kind = objective or usual_kind(produced, preset)
     make_objective(kind, chosen[0], position)
     tap(model, layer, device=device, precision=precision)
     record = {

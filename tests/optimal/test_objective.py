@@ -33,6 +33,7 @@ def test_single_numbers_have_no_map():
     torch.testing.assert_close(unit(4)(logits), logits[:, 4])
     assert usual_kind((5,)) == "channel"
     assert usual_kind((5, 2, 3, 4)) == "channel-relu"
+    assert usual_kind((5, 2, 3, 4), "paper") == "channel"
 
 
 def test_a_silent_channel_still_shows_the_way_up():

@@ -104,7 +104,11 @@ def plan(
         layer=layer,
         units=tuple(chosen),
         out=out,
-        options={**options, "card": card, "objective": options["objective"] or usual_kind(shape)},
+        options={
+            **options,
+            "card": card,
+            "objective": options["objective"] or usual_kind(shape, options["preset"]),
+        },
         scale=DEFAULT_SCALE if scale is None else scale,
         title=f"{model} {layer}",
     )

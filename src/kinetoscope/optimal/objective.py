@@ -112,9 +112,13 @@ def unit(index: int, position: tuple[int, ...] | None = None) -> Objective:
     return Objective((Term("unit", index, position),))
 
 
-def usual_kind(output_shape: tuple[int, ...]) -> str:
-    """The objective for a layer's output shape (without batch): rectified for maps, else plain."""
-    return "channel" if len(output_shape) == 1 else "channel-relu"
+def usual_kind(output_shape: tuple[int, ...], preset: str = "default") -> str:
+    """The objective where none is asked for: rectified for maps, plain for single numbers and in the paper.
+
+    Args:
+        output_shape: of the layer, without batch.
+    """
+    return "channel" if len(output_shape) == 1 or preset == "paper" else "channel-relu"
 
 
 def make_objective(kind: str, index: int, position: tuple[int, ...] | None = None) -> Objective:
