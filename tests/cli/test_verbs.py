@@ -35,7 +35,7 @@ def test_layers_in_json_and_for_people(run) -> None:
     assert sized[0]["output_shape"][1:] == [8, 16, 24]
     lines = run("layers", "motion13", "--weights", "random").out.splitlines()
     assert len(lines) == len(rows) + 1
-    assert any(line.startswith("conv1") and "3x5x5" in line for line in lines)
+    assert any(line.startswith("conv1") and "3x6x6" in line for line in lines)
 
 
 def test_visualize_leaves_units_and_a_page(run, tmp_path: Path) -> None:

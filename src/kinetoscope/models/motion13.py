@@ -36,10 +36,10 @@ class Motion13(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(3, 16, (3, 5, 5), stride=(1, 2, 2), padding=(1, 2, 2))
+        self.conv1 = nn.Conv3d(3, 24, (3, 6, 6), stride=(1, 2, 2), padding=(1, 2, 2))
         self.relu1 = nn.ReLU()
         self.pool1 = nn.AvgPool3d((1, 2, 2))
-        self.conv2 = nn.Conv3d(16, 32, 3, padding=1)
+        self.conv2 = nn.Conv3d(24, 32, 3, padding=1)
         self.relu2 = nn.ReLU()
         self.pool2 = nn.AvgPool3d(2)
         self.conv3a = nn.Conv3d(32, 64, 3, padding=1)

@@ -120,7 +120,7 @@ def make_clips(
 def make_nothing(
     count: int, generator: torch.Generator, settings: ClipSettings | None = None, split: Split = "train"
 ) -> VideoBatch:
-    """Make clips that show none of the motions: leaps, too high speeds, contrast reversals and blank frames.
+    """Make clips that show none of the motions: leaps, too high speeds, reversals, blanks, dissolves.
 
     Without them a network may take noise for stillness, and likes a motion better the faster it is.
 
@@ -128,7 +128,7 @@ def make_nothing(
         (count, 3, T, H, W) in [0, 1], with the same nuisances as `make_clips`.
     """
     settings = settings or ClipSettings()
-    kind = torch.randint(4, (count, 1), generator=generator)
+    kind = torch.randint(5, (count, 1), generator=generator)
     labels = torch.randint(len(MOTION_LABELS), (count,), generator=generator)
     motions = draw_motions(labels, generator, settings)
     leaps = 8 * torch.randn(motions.jitter.shape, generator=generator)
@@ -138,11 +138,22 @@ def make_nothing(
     motions = replace(
         motions,
         jitter=torch.where(kind[..., None] == 0, leaps, motions.jitter),
-        velocity=torch.where(kind == 1, fast, motions.velocity),
+        velocity=torch.where(kind == 1, fast, torch.where(kind == 4, 0.0, motions.velocity)),
+        growth=torch.where(kind == 4, 0.0, motions.growth[:, None])[:, 0],
+        turn=torch.where(kind == 4, 0.0, motions.turn[:, None])[:, 0],
     )
     # what repeats would seem to move slowly when it moves fast
-    textures = make_textures(count, settings.texture_size, generator, split, ("noise", "shapes"))
-    video = render_clips(textures, motions, settings.clip, generator)
+    video, other = (
+        render_clips(
+            make_textures(count, settings.texture_size, generator, split, ("noise", "shapes")),
+            motions, settings.clip, generator,
+        )
+        for _ in range(2)
+    )  # fmt: skip
+    time = torch.arange(settings.clip[0])
+    period, phase = uniform(generator, 8, 28, count, 1), uniform(generator, 0, 2 * math.pi, count, 1)
+    mixing = torch.where(kind == 4, 0.5 + 0.5 * (2 * math.pi * time / period + phase).cos(), 1.0)
+    video = other + mixing[:, None, :, None, None] * (video - other)
     reversing = uniform(generator, -1, 1, count, settings.clip[0])
     contrast = torch.where(kind == 2, reversing, torch.where(kind == 3, 0.0, 1.0))
     middle = video.mean((2, 3, 4), keepdim=True)

@@ -42,15 +42,15 @@ class Stage:
 
     share: float
     learning_rate: float
-    nothing: int = 5
+    nothing: int = 6
     stillness: float = 0.0
     norms: bool = False
 
 
 STAGES = (
-    Stage(share=0.45, learning_rate=2.5e-3, nothing=0, norms=True),
-    Stage(share=0.42, learning_rate=6e-4),
-    Stage(share=0.13, learning_rate=3e-4, stillness=0.03),
+    Stage(share=0.35, learning_rate=2.5e-3, nothing=0, norms=True),
+    Stage(share=0.45, learning_rate=6e-4),
+    Stage(share=0.20, learning_rate=3e-4, stillness=0.03),
 )
 
 
@@ -72,14 +72,14 @@ class Recipe:
         stages: what is done in turn.
     """
 
-    steps: int = 3900
+    steps: int = 2400
     minutes: float | None = None
     seed: int = 0
     batch: int = 32
     weight_decay: float = 0.02
     push: float = 0.02
     push_from: float = 0.5
-    validate_every: int = 250
+    validate_every: int = 200
     validation_per_class: int = 8
     test_per_class: int = 60
     stages: tuple[Stage, ...] = STAGES

@@ -19,6 +19,7 @@ from ..models.motion13 import CARD, build_motion13
 from ..types import MOTION_LABELS
 from .clips import ClipSettings, make_clips, make_nothing
 from .motion13 import Recipe, Stage, accuracy, held_out_clips, normalize
+from .symmetry import settle, symmetrize
 from .textures import split_generator
 
 Batch = tuple[Tensor, Tensor]
@@ -155,9 +156,13 @@ def fit(recipe: Recipe, out: Path) -> nn.Module:
     """Train by the recipe; metrics and checkpoints go below `out`; give the network in evaluation mode."""
     torch.manual_seed(recipe.seed)
     net: nn.Module = build_motion13()
+    for weight in net.parameters():
+        weight.data *= 8**0.5  # what averaging over the eight will take away
     for number, stage in enumerate(recipe.stages, 1):
         folder = out / f"stage-{number}"
-        task = Motion13Task(recipe, stage, (add_norms(net) if stage.norms else net).train())
+        net = add_norms(net) if stage.norms else net
+        symmetrize(net)
+        task = Motion13Task(recipe, stage, net.train())
         trainer = Trainer(
             accelerator="cpu",
             max_steps=task.steps,
@@ -169,5 +174,6 @@ def fit(recipe: Recipe, out: Path) -> nn.Module:
             enable_progress_bar=False,
         )
         trainer.fit(task, DataLoader(ClipStream(recipe, stage), batch_size=None))
+        settle(task.net)
         net = fold_norms(task.net)
     return net
