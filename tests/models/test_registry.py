@@ -1,22 +1,17 @@
-import zipfile
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
 from kinetoscope.errors import ModelNotFound, ModelUnusable, SettingInvalid
-from kinetoscope.models import registry
+from kinetoscope.models import entries, i3d_r50
 from kinetoscope.models.card import ModelCard
-from kinetoscope.models.registry import (
-    card_of,
-    load_model,
-    load_weights,
-    read_weights,
-    registered,
-    weights_sha256,
-)
+from kinetoscope.models.checkpoints import load_weights
+from kinetoscope.models.registry import card_of, load_model, registered, weights_sha256
 from kinetoscope.types import MOTION_LABELS
 
 
@@ -88,33 +83,71 @@ def test_all_that_does_not_fit_is_named_at_once_and_nothing_is_loaded(tmp_path: 
     assert weights_sha256(net) == before
 
 
-class Evil:
-    def __reduce__(self) -> tuple:
-        return (Path.touch, (Path("executed"),))
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder for published weights."""
+    monkeypatch.setenv("KINETOSCOPE_CACHE", str(tmp_path))
+    (tmp_path / "weights").mkdir()
+    return tmp_path / "weights"
 
 
-def test_files_that_are_no_weights_are_refused_and_never_executed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_published_weights_are_taken_from_the_cache_under_their_own_names(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "text").write_text("no weights at all")
-    (tmp_path / "empty").write_bytes(b"")
-    torch.save({"a": Evil()}, tmp_path / "evil")
-    torch.save([1, 2], tmp_path / "list")
-    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
-        archive.writestr("a.txt", "hello")
-    for name in ("text", "empty", "evil", "list", "zip", "missing"):
-        with pytest.raises(ModelUnusable, match=name) as caught:
-            read_weights(tmp_path / name)
-        assert "\n" not in str(caught.value)
-    assert not (tmp_path / "executed").exists()
+    monkeypatch.setattr(i3d_r50, "build_i3d_r50", lambda: nn.Sequential(nn.Linear(2, 3)))
+    monkeypatch.setattr(
+        i3d_r50, "from_caffe2", lambda blobs: {f"0.{name}": t.reshape(3, -1) for name, t in blobs.items()}
+    )
+    blobs = {"weight": np.arange(6, dtype=np.float32), "bias": np.ones((3, 1), np.float32)}
+    (cache / "I3D_8x8_R50.pkl").write_bytes(pickle.dumps({"blobs": blobs}, 2))
+    with pytest.raises(ModelUnusable, match=r"0\.bias \(3, 1\) for \(3,\)"):
+        load_model("i3d_r50")
+    blobs["bias"] = np.ones(3, np.float32)
+    monkeypatch.setattr(
+        i3d_r50, "from_caffe2", lambda b: {"0.weight": b["weight"].reshape(3, 2), "0.bias": b["bias"]}
+    )
+    (cache / "I3D_8x8_R50.pkl").write_bytes(pickle.dumps({"blobs": blobs}, 2))
+    model = load_model("i3d_r50")
+    assert model[0].weight.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert model.kinetoscope_weights == {"name": "default", "sha256": weights_sha256(model)}
+    (row,) = (r for r in registered() if r["name"] == "i3d_r50")
+    assert row["weights"][0]["available"] is True
+
+
+def test_published_weights_that_cannot_be_had_say_where_to_put_them(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(ModelUnusable, match=f"cannot download .* put the file at {cache / 'c3d.pickle'}"):
+        load_model("c3d")
+    (cache / "rgb_imagenet.pt").write_bytes(b"something else")
+    with pytest.raises(ModelUnusable, match=r"rgb_imagenet\.pt is not the published file"):
+        load_model("i3d_inception_piergiaj")
+
+
+def test_every_published_model_says_what_it_has(cache: Path) -> None:
+    rows = {row["name"]: row for row in registered()}
+    assert [rows[entry.name]["bundled"] for entry in entries.ENTRIES] == [
+        bool(entry.bundled) for entry in entries.ENTRIES
+    ]
+    for entry in entries.ENTRIES:
+        if entry.published is not None:
+            (weights,) = rows[entry.name]["weights"]
+            assert weights == {
+                "name": "default",
+                "source": entry.published.url,
+                "sha256": entry.published.sha256,
+                "available": False,
+            }
 
 
 def test_wrong_requests_say_what_to_do() -> None:
     with pytest.raises(ModelNotFound, match="'motion31'; closest: motion13"):
         load_model("motion31")
-    with pytest.raises(ModelUnusable, match="download the file"):
-        load_model("motion13", weights="https://example.org/w.pt")
+    with pytest.raises(ModelUnusable, match="over https only"):
+        load_model("motion13", weights="http://example.org/w.pt")
+    with pytest.raises(SettingInvalid, match="0 classes"):
+        load_model("vqvae_ucf101", weights="random", num_classes=5)
     with pytest.raises(SettingInvalid, match="13 classes"):
         load_model("motion13", weights="random", num_classes=5)
     load_model("motion13", weights="random", num_classes=13)
@@ -131,10 +164,11 @@ def test_the_list_of_models_is_plain_and_complete() -> None:
 
 
 def test_every_entry_has_its_family() -> None:
-    for entry in registry.ENTRIES:
+    for entry in entries.ENTRIES:
         assert isinstance(entry.get(entry.card), ModelCard)
         assert callable(entry.get(entry.build))
-        assert not entry.bundled or callable(entry.get(entry.bundled))
+        for function in (entry.bundled, entry.rename):
+            assert not function or callable(entry.get(function))
 
 
 def test_cards_are_guessed_from_the_first_convolution() -> None:

@@ -20,8 +20,9 @@ def models(as_json: Json = False, debug: Debug = False) -> None:
     cells = []
     for row in rows:
         clip = row["clip"]
+        absent = "missing" if row["bundled"] else "downloaded when asked for"
         weights = ", ".join(
-            w["name"] if w["available"] else f"{w['name']} (missing)" for w in [*row["weights"]]
+            w["name"] if w["available"] else f"{w['name']} ({absent})" for w in row["weights"]
         )
         size = f"{clip['frames']}x{clip['height']}x{clip['width']}"
         millions = f"{row['parameters'] / 1e6:.2f} M"

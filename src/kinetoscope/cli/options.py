@@ -23,6 +23,12 @@ MotionScale = Annotated[
     float | None,
     typer.Option(min=0.01, metavar="S", help="Speed shown at full brightness, pixels per frame."),
 ]
+Clip = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CLIP", help="mp4, avi, webm, mkv, gif, animated webp or png, a folder of frames, or .npy."
+    ),
+]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; made when missing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Of everything drawn at random.")]
@@ -30,7 +36,7 @@ Size = Annotated[
     str | None, typer.Option(metavar="TxHxW", help="Frames, height and width of the clip; the model's own.")
 ]
 Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Steps of the optimization.")]
-Weights = Annotated[str, typer.Option(metavar="W", help="default, random, or a file.")]
+Weights = Annotated[str, typer.Option(metavar="W", help="default, random, a file, or an https address.")]
 
 
 class Preset(StrEnum):

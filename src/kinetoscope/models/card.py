@@ -18,6 +18,7 @@ class ModelCard:
         class_names: names of the output layer's units, in index order; empty when unknown.
         frames_per_second: of the clips the network was trained on; for playback only.
         output_layer: dotted name of the layer whose units are the classes.
+        suggested_layers: dotted names worth looking at first, from input to output.
         citation: where the network was published.
     """
 
@@ -30,6 +31,7 @@ class ModelCard:
     class_names: tuple[str, ...] = ()
     frames_per_second: float = 8.0
     output_layer: str = ""
+    suggested_layers: tuple[str, ...] = ()
     citation: str = ""
 
     def __post_init__(self) -> None:

@@ -1,64 +1,19 @@
-"""The models that go by a name of their own, and loading any model together with its card.
-
-A new model needs one `Entry` in `ENTRIES` and a family file beside this one that builds it.
-"""
+"""Loading any model by name, with its weights and its card; and the list of those that have a name."""
 
 import hashlib
-import zipfile
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelNotFound, ModelUnusable, SettingInvalid, closest
+from ..errors import ModelUnusable, SettingInvalid
 from .card import ModelCard
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One registered model; everything but this line is loaded when it is asked for.
-
-    Attributes:
-        name: as a user writes it.
-        architecture: in a word or two.
-        module: family file in this package.
-        build: function there that makes the network with random weights.
-        card: its ModelCard there.
-        bundled: function there that gives the network with the weights shipped in the package; "" for none.
-        source: where those or the published weights come from.
-        classes: outputs, where they are fixed; None when `build` takes `num_classes`.
-    """
-
-    name: str
-    architecture: str
-    module: str
-    build: str
-    card: str
-    bundled: str = ""
-    source: str = ""
-    classes: int | None = None
-
-    def get(self, attribute: str) -> Any:
-        """An attribute of the family file."""
-        return getattr(import_module(f".{self.module}", __package__), attribute)
-
-
-ENTRIES = (
-    Entry(
-        name="motion13",
-        architecture="C3D-style, 6 convolutions",
-        module="motion13",
-        build="build_motion13",
-        card="CARD",
-        bundled="load_bundled",
-        source="bundled",
-        classes=13,
-    ),
-)
+from .checkpoints import load_weights
+from .checkpoints import read_weights as read_weights
+from .download import fetch, published_at
+from .entries import ENTRIES, Entry, find_entry
 
 
 def load_model(
@@ -70,62 +25,62 @@ def load_model(
 
     Args:
         name: a registered name, `torchvision:NAME`, `package.module:factory` or `path/to/file.py:factory`.
-        weights: `default` (shipped, published, or as the factory made them), `random`, or a file:
-            safetensors, or a torch zip archive of plain tensors.
+        weights: `default` (shipped; published, from the cache or else downloaded into it; or as the factory
+            made them), `random`, a file as `checkpoints.read_weights` takes it, or its https address.
         seed: of random weights; torch's global generators stay as they are.
         num_classes: outputs, for models that leave it open.
 
     Raises:
         ModelNotFound: no such model, factory or file.
-        ModelUnusable: the weights do not fit, or the model cannot be visualised.
+        ModelUnusable: the weights cannot be had or do not fit, or the model cannot be visualised.
+        OutputUnwritable: the cache cannot be written.
         SettingInvalid: `num_classes` for a model whose outputs are fixed.
     """
-    if "://" in weights:
-        raise ModelUnusable(
-            f"weights from a URL are not offered ({weights}); download the file and give its path"
-        )
-    model, card = _build(name, "default" if weights == "default" else "random", seed, num_classes)
-    if weights not in ("default", "random"):
-        load_weights(model, Path(weights))
+    entry = None if ":" in name else find_entry(name)
+    fixed = entry.classes if entry else None
+    if num_classes is not None and fixed is not None and num_classes != fixed:
+        raise SettingInvalid(f"{name} has {fixed} classes; leave num_classes={num_classes} out")
+    path = _weights_file(entry, weights)
+    model, card = _build(
+        name, entry, "random" if path or weights == "random" else "default", seed, num_classes
+    )
+    if path is not None:
+        load_weights(model, path, entry.get(entry.rename) if entry and entry.rename else None)
     model.kinetoscope_card = card  # type: ignore[assignment]
-    known_as = weights if weights in ("default", "random") else Path(weights).name
+    known_as = weights if path is None or weights == "default" else path.name
     model.kinetoscope_weights = {"name": known_as, "sha256": weights_sha256(model)}  # type: ignore[assignment]
     return model.eval()
 
 
-def _build(name: str, weights: str, seed: int, num_classes: int | None) -> tuple[nn.Module, ModelCard]:
+def _weights_file(entry: Entry | None, weights: str) -> Path | None:
+    """The file that holds the weights, downloaded if need be; None where the model makes its own."""
+    if "://" in weights:
+        return fetch(published_at(weights))
+    if weights == "default" and entry is not None and entry.published is not None:
+        return fetch(entry.published)
+    return None if weights in ("default", "random") else Path(weights)
+
+
+def _build(
+    name: str, entry: Entry | None, weights: str, seed: int, num_classes: int | None
+) -> tuple[nn.Module, ModelCard]:
     from .factory import load_factory
 
     with torch.random.fork_rng(devices=[]):
         # the CPU generator only: torch.manual_seed would reseed every accelerator as well
         torch.default_generator.manual_seed(seed)
-        if ":" in name:
+        if entry is None:
             return load_factory(name, weights=weights, num_classes=num_classes)
-        entry = find_entry(name)
-        options = {} if num_classes is None or entry.classes else {"num_classes": num_classes}
-        if num_classes is not None and entry.classes and num_classes != entry.classes:
-            raise SettingInvalid(f"{name} has {entry.classes} classes; leave num_classes={num_classes} out")
         if weights == "default" and not entry.bundled:
             raise ModelUnusable(
                 f"{name} comes without weights; give a file with --weights, or --weights random"
             )
+        options = {} if num_classes is None or entry.classes is not None else {"num_classes": num_classes}
         builder = entry.bundled if weights == "default" else entry.build
-        return entry.get(builder)(**options), entry.get(entry.card)
-
-
-def find_entry(name: str) -> Entry:
-    """The registered model of that name.
-
-    Raises:
-        ModelNotFound: there is none.
-    """
-    entries = {entry.name: entry for entry in ENTRIES}
-    if name not in entries:
-        raise ModelNotFound(
-            f"no model is called {name!r}; closest: {closest(name, entries)}; others are written "
-            "torchvision:NAME, package.module:factory or path/to/file.py:factory"
-        )
-    return entries[name]
+        card = entry.get(entry.card)
+        if num_classes not in (None, len(card.class_names)):
+            card = replace(card, class_names=())
+        return entry.get(builder)(**options), card
 
 
 def card_of(model: nn.Module) -> ModelCard:
@@ -162,19 +117,31 @@ def registered() -> list[dict[str, Any]]:
                 "parameters": parameters,
                 "clip": clip,
                 "bundled": bool(entry.bundled),
-                "weights": _default_weights(entry) if entry.bundled else [],
+                "weights": _weights_of(entry),
             }
         )
     return rows
 
 
-def _default_weights(entry: Entry) -> list[dict[str, Any]]:
+def _weights_of(entry: Entry) -> list[dict[str, Any]]:
+    """SHA-256 of shipped weights as `weights_sha256` has it; of published ones, the file's, where known."""
+    if entry.published is not None:
+        source, sha256 = entry.published.url, entry.published.sha256
+        available = entry.published.path.is_file()
+    elif entry.bundled:
+        source, sha256 = "bundled", _bundled_sha256(entry)
+        available = bool(sha256)
+    else:
+        return []
+    return [{"name": "default", "source": source, "sha256": sha256, "available": available}]
+
+
+def _bundled_sha256(entry: Entry) -> str:
     try:
         with torch.random.fork_rng(devices=[]):
-            sha256 = weights_sha256(entry.get(entry.bundled)())
+            return weights_sha256(entry.get(entry.bundled)())
     except ModelUnusable:  # missing from this installation; the list says so
-        sha256 = ""
-    return [{"name": "default", "source": entry.source, "sha256": sha256, "available": bool(sha256)}]
+        return ""
 
 
 def weights_sha256(model: nn.Module) -> str:
@@ -186,60 +153,3 @@ def weights_sha256(model: nn.Module) -> str:
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
-
-
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Fill a model from a file; nothing is changed unless everything fits.
-
-    Raises:
-        ModelUnusable: the file is missing or no weights file, or its tensors are not the model's; all
-            missing, extra and misshapen ones are named.
-    """
-    given, wanted = read_weights(path), model.state_dict()
-    if given.keys().isdisjoint(wanted) and all(name.startswith("module.") for name in given):
-        given = {
-            name.removeprefix("module."): tensor for name, tensor in given.items()
-        }  # DataParallel's prefix
-    misshapen = [
-        f"{name} {tuple(given[name].shape)} for {tuple(tensor.shape)}"
-        for name, tensor in wanted.items()
-        if name in given and given[name].shape != tensor.shape
-    ]
-    faults = {
-        "missing": [name for name in wanted if name not in given],
-        "extra": [name for name in given if name not in wanted],
-        "of another shape": misshapen,
-    }
-    told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in faults.items() if names)
-    if told:
-        raise ModelUnusable(f"{path} does not fit the model; {told}; give weights of this architecture")
-    model.load_state_dict(given)
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file or of a torch zip archive; nothing in the file is ever executed.
-
-    Raises:
-        ModelUnusable: the file is missing, broken, or holds something else.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise ModelUnusable(f"no weights file {path}; --weights takes default, random or a file")
-    try:
-        if not zipfile.is_zipfile(path):
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, UnpicklingError, RuntimeError, OSError) as error:
-        raise ModelUnusable(
-            f"{path} cannot be read as weights; give safetensors, or a torch zip archive of plain tensors"
-        ) from error
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not all(isinstance(t, Tensor) for t in content.values()):
-        raise ModelUnusable(
-            f"{path} holds no plain state dict (names and tensors); save model.state_dict() to it"
-        )
-    return content
