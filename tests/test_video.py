@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from outside import needs, outside
 from PIL import Image as PillowImage
 
 from kinetoscope.errors import ClipTooSmall, KinetoscopeError, SettingInvalid, VideoUnreadable
@@ -346,18 +347,17 @@ def test_random_damage_never_escapes_as_another_error(tmp_path: Path, frames: np
                 assert 0.0 <= float(video.min()) <= float(video.max()) <= 1.0
 
 
+@needs("optimal_videos")
+@needs("clips")
 def test_published_clips_are_whole_and_exact() -> None:
-    data = os.environ.get("KINETOSCOPE_DATA")
-    if not data:
-        pytest.skip("KINETOSCOPE_DATA names no folder of data")
-    path = Path(data) / "optimal_videos" / "c3d_conv3_f5.webp"
+    path = outside("optimal_videos") / "c3d_conv3_f5.webp"
     video = read_video(path)
     assert video.shape == (16, 3, 128, 128)
     with PillowImage.open(path) as picture:
         picture.seek(9)
         assert torch.equal(video[9], expected(np.array(picture)[None, ..., :3])[0])
-    assert read_video(Path(data) / "clips" / "tennis.mp4").shape == (16, 3, 256, 454)
-    gif = Path(data) / "clips" / "cricket_shot.gif"
+    assert read_video(outside("clips") / "tennis.mp4").shape == (16, 3, 256, 454)
+    gif = outside("clips") / "cricket_shot.gif"
     with av.open(io.BytesIO(gif.read_bytes())) as container:
         other = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
     assert torch.equal(read_video(gif), expected(other))

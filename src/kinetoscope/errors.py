@@ -28,6 +28,10 @@ class ClipTooSmall(KinetoscopeError):
     """The clip is too small for the layer, or has too few frames."""
 
 
+class NotDecodable(KinetoscopeError):
+    """Something between the input and the layer cannot be reversed by substitution."""
+
+
 class VideoUnreadable(KinetoscopeError):
     """The video file is missing, empty, corrupt or not RGB."""
 

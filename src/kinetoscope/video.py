@@ -5,18 +5,22 @@ import struct
 import tokenize
 import warnings
 import zlib
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 import torch
+import torch.nn.functional as F
+from jaxtyping import Float
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
+from torch import Tensor
 
 from .errors import ClipTooSmall, SettingInvalid, VideoUnreadable
-from .types import Video
+from .types import Image, Video
 
 MAX_BYTES = 4 * 2**30
 """Largest decoded clip (float32) that is read unless asked for more, in bytes."""
@@ -77,15 +81,119 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
             f"max_frames is {max_frames}; a clip needs at least two frames, so give 2 or more"
         )
     _require_present(path)
+    if _is_array(path):
+        array = _open_array(path)[:max_frames]
+        _require_room(len(array), array.shape[2], array.shape[3], path, max_bytes)
+        return _array_video(array, path)
+    return _stack(_frames(path, max_frames, max_bytes), path, max_frames, max_bytes)
+
+
+class Window(NamedTuple):
+    """A piece of a longer clip.
+
+    Attributes:
+        start: its first frame's number in the clip, from 0.
+        video: (T, 3, H, W) float32 in [0, 1].
+        last: whether the clip ends with it.
+    """
+
+    start: int
+    video: Video
+    last: bool
+
+
+def read_windows(
+    path: str | Path, length: int, step: int, *, max_bytes: int = MAX_BYTES
+) -> Generator[Window, None, None]:
+    """Read a clip of any length piece by piece; no more than `length` frames are held at a time.
+
+    Windows start at 0, `step`, 2 `step`, ...; the last one is moved back so that it ends where the clip ends.
+    A clip of no more than `length` frames is one window.
+
+    Args:
+        path: as for `read_video`, and read the same.
+        length: frames in a window.
+        step: frames from one window's start to the next one's, from 1 to `length`.
+        max_bytes: refuse windows larger than this as float32.
+
+    Raises:
+        VideoUnreadable, ClipTooSmall: as for `read_video`, some only when the frames are reached.
+        SettingInvalid: `step` or `length` out of range.
+    """
+    if not 1 <= step <= length:
+        raise SettingInvalid(
+            f"windows of {length} frames cannot start {step} frames apart; give a step from 1 to the length"
+        )
+    path = Path(path)
+    _require_present(path)
+    held: deque[Image] = deque(maxlen=length)
+    start = count = 0
+    for frame in _float_frames(path, length, max_bytes):
+        if count == start + length:
+            yield Window(start, torch.stack([*held]), last=False)
+            start += step
+        held.append(frame)
+        count += 1
+    _require_frames(count, path)
+    yield Window(count - len(held), torch.stack([*held]), last=True)
+
+
+def fit_clip(video: Video, channels: int, height: int, width: int) -> Float[Tensor, "time _ _ _"]:
+    """Bring a clip to a network's size: scaled until it covers the frame, the overhang cut off evenly.
+
+    Args:
+        video: (T, 3, H, W) in [0, 1].
+        channels: 3, or 1 for the mean of red, green and blue.
+        height, width: of the result, pixels.
+
+    Returns:
+        (T, `channels`, `height`, `width`) in [0, 1].
+    """
+    if channels == 1:
+        video = video.mean(dim=1, keepdim=True)
+    rows, columns = video.shape[2:]
+    scale = max(height / rows, width / columns)
+    size = (max(height, round(rows * scale)), max(width, round(columns * scale)))
+    if size != (rows, columns):
+        video = F.interpolate(video, size=size, mode="bilinear", antialias=True).clamp(0.0, 1.0)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return video[:, :, top : top + height, left : left + width]
+
+
+def _is_array(path: Path) -> bool:
+    return path.suffix.lower() == ".npy" and not path.is_dir()
+
+
+def _frames(path: Path, held: int | None, max_bytes: int) -> Iterator[np.ndarray]:
+    """Frames of one size, (H, W, 3) uint8 each, of anything but an array; `held` are wanted at a time."""
     if path.is_dir():
-        frames = _folder_frames(path, max_frames)
-    elif path.suffix.lower() == ".npy":
-        return _read_array(path, max_frames, max_bytes)
+        frames = _folder_frames(path)
     elif path.suffix.lower() in (*ANIMATION_SUFFIXES, *FRAME_SUFFIXES):
         frames = _animation_frames(path)
     else:
-        frames = _film_frames(path, max_bytes)
-    return _stack(frames, path, max_frames, max_bytes)
+        frames = _film_frames(path, held, max_bytes)
+    first = None
+    for count, frame in enumerate(frames):
+        first = frame if first is None else first
+        if frame.shape != first.shape:
+            raise VideoUnreadable(
+                f"{_shown(path)} has frames of different sizes: frame 0 is {_size(first)}, "
+                f"frame {count} is {_size(frame)}; bring all frames to one size"
+            )
+        yield frame
+
+
+def _float_frames(path: Path, held: int, max_bytes: int) -> Iterator[Image]:
+    """Frames (3, H, W) in [0, 1] of any clip, one by one."""
+    if _is_array(path):
+        array = _open_array(path)
+        _require_room(held, array.shape[2], array.shape[3], path, max_bytes)
+        for t in range(len(array)):
+            yield _array_video(array[t : t + 1], path)[0]
+        return
+    for count, frame in enumerate(_frames(path, held, max_bytes)):
+        _require_room(min(count + 1, held), frame.shape[0], frame.shape[1], path, max_bytes)
+        yield torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).float().div_(255.0)
 
 
 def _require_present(path: Path) -> None:
@@ -103,11 +211,6 @@ def _require_present(path: Path) -> None:
 def _stack(frames: Iterable[np.ndarray], path: Path, max_frames: int | None, max_bytes: int) -> Video:
     kept: list[np.ndarray] = []
     for frame in frames:
-        if kept and frame.shape != kept[0].shape:
-            raise VideoUnreadable(
-                f"{_shown(path)} has frames of different sizes: frame 0 is {_size(kept[0])}, "
-                f"frame {len(kept)} is {_size(frame)}; bring all frames to one size"
-            )
         _require_room(len(kept) + 1, frame.shape[0], frame.shape[1], path, max_bytes)
         kept.append(frame)
         if len(kept) == max_frames:
@@ -119,7 +222,7 @@ def _stack(frames: Iterable[np.ndarray], path: Path, max_frames: int | None, max
     return video.div_(255.0)
 
 
-def _film_frames(path: Path, max_bytes: int) -> Iterator[np.ndarray]:
+def _film_frames(path: Path, held: int | None, max_bytes: int) -> Iterator[np.ndarray]:
     """Decode a film with PyAV, one (H, W, 3) uint8 frame at a time, turned upright."""
     count = 0
     try:
@@ -136,7 +239,8 @@ def _film_frames(path: Path, max_bytes: int) -> Iterator[np.ndarray]:
             for frame in container.decode(video=0):
                 if frame.is_corrupt:
                     raise VideoUnreadable(_damaged(path, count, "the decoder had to guess"))
-                _require_room(count + 1, frame.height, frame.width, path, max_bytes)
+                frames = count + 1 if held is None else min(count + 1, held)
+                _require_room(frames, frame.height, frame.width, path, max_bytes)
                 pixels = frame.to_ndarray(format="rgb24")
                 yield np.rot90(pixels, k=round(getattr(frame, "rotation", 0) / 90))
                 count += 1
@@ -172,7 +276,7 @@ def _animation_frames(path: Path) -> Generator[np.ndarray, None, None]:
         ) from error
 
 
-def _folder_frames(folder: Path, max_frames: int | None) -> Iterator[np.ndarray]:
+def _folder_frames(folder: Path) -> Iterator[np.ndarray]:
     """The pictures of a folder in natural order, (H, W, 3) uint8 each."""
     try:
         files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
@@ -187,7 +291,7 @@ def _folder_frames(folder: Path, max_frames: int | None) -> Iterator[np.ndarray]
             f"give a folder of frames, or {hint}"
         )
     _require_frames(len(pictures), folder)
-    for file in pictures[:max_frames]:
+    for file in pictures:
         # Closing the generator releases the file: only the first picture of each file is a frame.
         frames = _animation_frames(file)
         yield next(frames)
@@ -206,8 +310,8 @@ def _rgb(picture: Any, path: Path) -> np.ndarray:
     return np.round(pixels[..., :3] * (alpha / 255.0)).astype(np.uint8)
 
 
-def _read_array(path: Path, max_frames: int | None, max_bytes: int) -> Video:
-    """A clip from a NumPy file, mapped rather than loaded, so that a header's claim costs nothing."""
+def _open_array(path: Path) -> np.ndarray:
+    """A NumPy file as (T, 3, H, W), mapped rather than loaded, so that a header's claim costs nothing."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except _NUMPY_ERRORS as error:
@@ -219,11 +323,15 @@ def _read_array(path: Path, max_frames: int | None, max_bytes: int) -> Video:
         raise VideoUnreadable(
             f"{_shown(path)} holds several arrays; save one (T, 3, H, W) array with numpy.save"
         )
-    array = _time_first(array, path)[:max_frames]
+    array = _time_first(array, path)
     _require_frames(len(array), path)
     if 0 in array.shape:
         raise VideoUnreadable(f"{_shown(path)} has shape {array.shape}, with no pixels; give (T, 3, H, W)")
-    _require_room(len(array), array.shape[2], array.shape[3], path, max_bytes)
+    return array
+
+
+def _array_video(array: np.ndarray, path: Path) -> Video:
+    """The values of a mapped array, or of a piece of it, checked."""
     if array.dtype == np.uint8:
         return torch.from_numpy(np.array(array, dtype=np.float32)).div_(255.0)
     if array.dtype.kind != "f":

@@ -149,7 +149,7 @@ def encode_mp4(frames: Frames, *, fps: float = DEFAULT_FPS, factor: int = 1) -> 
     frames = enlarge(frames, factor)
     frames = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
     buffer = io.BytesIO()
-    codec, options = _codec()
+    codec, options = film_codec()
     with av.open(buffer, "w", format="mp4") as container:
         rate = Fraction(fps).limit_denominator(1000)
         stream = cast(av.VideoStream, container.add_stream(codec, rate=rate, options=options))
@@ -161,7 +161,8 @@ def encode_mp4(frames: Frames, *, fps: float = DEFAULT_FPS, factor: int = 1) -> 
     return buffer.getvalue()
 
 
-def _codec() -> tuple[str, dict[str, str]]:
+def film_codec() -> tuple[str, dict[str, str]]:
+    """The encoder this build of PyAV has, and its settings for pictures without visible loss."""
     if "libx264" in av.codecs_available:
         return "libx264", {"crf": "14", "preset": "veryfast", "threads": "1"}
     return "mpeg4", {"qscale": "2"}

@@ -1,0 +1,1 @@
+"""Clips through filters: feature maps, and the clips that excite a unit."""

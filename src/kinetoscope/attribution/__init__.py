@@ -1,0 +1,1 @@
+"""Which places and moments of a clip a unit answers to."""

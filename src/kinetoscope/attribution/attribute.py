@@ -1,0 +1,200 @@
+"""From a clip and a unit to per-frame maps of what counted, and how far to trust them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ..errors import LayerNotFound, SettingInvalid, closest
+from ..models.card import ModelCard
+from ..models.registry import card_of
+from ..optimal.ascend import normalize
+from ..optimal.objective import Objective, make_objective, usual_kind
+from ..types import Video
+from ..units.layers import list_layers
+from ..units.tap import Tap, find_layer, output_shape, tap
+from ..units.unit import Unit, parse_units
+from .faithful import Curve, curves
+from .methods import CAM, METHODS, AttributionMap, AttributionSettings, Problem
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What counted for a unit's response to one clip.
+
+    Attributes:
+        method: as in `METHODS`.
+        unit: whose response; of a map, the mean of its positive part.
+        clip: as the network saw it, (T, C, H, W) in [0, 1].
+        map: (T, H, W), in the unit's own scale; signed for `integrated-gradients` and `occlusion`, >= 0 for
+            the others.
+        response: to the clip.
+        baseline_response: to a clip that shows the clip's mean colour everywhere.
+        completeness_gap: |sum of the map - (response - baseline_response)|, for `integrated-gradients`; None
+            for methods that do not promise to add up.
+        insertion, deletion: the response as places are put in or taken out by rank.
+        cam_layer: whose maps were weighed; "" for other methods.
+    """
+
+    method: str
+    unit: Unit
+    clip: Video
+    map: AttributionMap
+    response: float
+    baseline_response: float
+    completeness_gap: float | None
+    insertion: Curve
+    deletion: Curve
+    cam_layer: str
+
+
+def attribute(
+    model: nn.Module,
+    clip: Video,
+    target: str | Unit,
+    method: str = "integrated-gradients",
+    settings: AttributionSettings | None = None,
+    *,
+    card: ModelCard | None = None,
+    device: str = "cpu",
+) -> Attribution:
+    """Say which places and moments of a clip a unit's response comes from.
+
+    Args:
+        model: any video network; it comes back as it was, without hooks.
+        clip: (T, C, H, W) in [0, 1], of a size the network takes.
+        target: `LAYER:UNIT`, a class name, or a `Unit`.
+        method: see `METHODS`.
+        settings: numbers; None: the usual ones.
+        card: what the network expects; None: its own.
+        device: where to compute.
+
+    Raises:
+        SettingInvalid: no such method.
+        LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable: as their names say.
+    """
+    if method not in METHODS:
+        raise SettingInvalid(f"no method is called {method!r}; closest: {closest(method, METHODS)}")
+    settings, card = settings or AttributionSettings(), card or card_of(model)
+    shape = (clip.shape[1], clip.shape[0], *clip.shape[2:])
+    unit = find_target(model, card, target) if isinstance(target, str) else target
+    objective = make_objective(usual_kind(output_shape(model, unit.layer, shape), "default"), unit.channel)
+    cam_layer = ""
+    if method in CAM:
+        cam_layer = settings.cam_layer or find_cam_layer(model, card, unit.layer, shape[1:])
+    batch = clip.detach().transpose(0, 1)[None]
+    baseline = batch.mean(dim=(2, 3, 4), keepdim=True).expand_as(batch)
+    with untouched(model), tap(model, unit.layer, device=device) as tapped:
+        network = _Network(model, tapped, card, objective)
+        problem = Problem(
+            network, batch, baseline, find_layer(model, cam_layer) if cam_layer else None, settings
+        )
+        found = METHODS[method](problem).detach().float().cpu()
+        inserted, deleted = curves(
+            network, batch, baseline, found, points=settings.points, batch=settings.batch
+        )
+    response, nothing = deleted.responses[0], inserted.responses[0]
+    gap = (
+        abs(float(found.double().sum()) - (response - nothing)) if method == "integrated-gradients" else None
+    )
+    return Attribution(
+        method=method,
+        unit=unit,
+        clip=clip,
+        map=found,
+        response=response,
+        baseline_response=nothing,
+        completeness_gap=gap,
+        insertion=inserted,
+        deletion=deleted,
+        cam_layer=cam_layer,
+    )
+
+
+class _Network(nn.Module):
+    """A tapped model as captum wants it: a module from clips to one response each."""
+
+    def __init__(self, model: nn.Module, tapped: Tap, card: ModelCard, objective: Objective) -> None:
+        super().__init__()
+        self.model, self._tapped, self._card, self._objective = model, tapped, card, objective
+
+    def forward(self, clips: Tensor) -> Tensor:
+        return self._objective(self._tapped(normalize(clips, self._card))).to(clips.device)
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Inside, no module works in place (captum's hooks cannot bear it); afterwards all is as before.
+
+    Captum takes its hooks off, but leaves marks that a hook was there, such as `_is_full_backward_hook`.
+    """
+    before = [(module, dict(vars(module))) for module in model.modules()]
+    try:
+        for module, own in before:
+            if own.get("inplace") is True:
+                vars(module)["inplace"] = False
+        yield
+    finally:
+        for module, own in before:
+            vars(module).clear()
+            vars(module).update(own)
+
+
+def find_target(model: nn.Module, card: ModelCard, target: str) -> Unit:
+    """Read `LAYER:UNIT` (a number, or a class name of the output layer) or a class name.
+
+    Raises:
+        LayerNotFound: no such layer, or a class name for a network without an output layer.
+        UnitOutOfRange: no such unit.
+        SettingInvalid: several units.
+    """
+    layer, colon, which = target.rpartition(":")
+    if not colon:
+        layer, which = card.output_layer, target
+    if not layer:
+        raise LayerNotFound(
+            f"target {target!r} names no layer, and the model no output layer; write LAYER:UNIT"
+        )
+    names = card.class_names if layer == card.output_layer else ()
+    count = output_shape(model, layer, (card.channels, *card.clip))[0]
+    units = parse_units(which, count, names)
+    if len(units) != 1:
+        raise SettingInvalid(f"target {target!r} means {len(units)} units; name one")
+    return Unit(layer, units[0], name=names[units[0]] if names else "")
+
+
+def find_cam_layer(
+    model: nn.Module, card: ModelCard, target: str, size: tuple[int, int, int] | None = None
+) -> str:
+    """The last layer before `target` whose maps still have several steps and places.
+
+    Of modules that hold one another and give the same maps, the outermost is taken.
+
+    Raises:
+        LayerNotFound: there is none.
+    """
+    rows = []
+    for row in list_layers(model, card, size=size):
+        if row.name == target:
+            break
+        rows.append(row)
+    maps = [row for row in rows if len(row.output_shape) == 4 and not target.startswith(f"{row.name}.")]
+    # a layer that has pooled its time away has no per-frame maps; better one before it
+    fit = [r for r in maps if r.output_shape[1] > 1 and r.output_shape[2] * r.output_shape[3] > 1]
+    if not fit:
+        raise LayerNotFound(
+            f"no layer before {target!r} has maps over time and space for Grad-CAM; take another method"
+        )
+    last = fit[-1]
+    outer = [
+        r.name for r in fit if last.name.startswith(f"{r.name}.") and r.output_shape == last.output_shape
+    ]
+    return min([*outer, last.name], key=len)
+
+
+def frame_importance(map_: AttributionMap) -> Float[Tensor, " time"]:
+    """Each frame's share of the absolute attribution; sums to 1, or to 0 when nothing was attributed."""
+    sums = map_.abs().double().sum(dim=(1, 2))
+    return (sums / sums.sum().clamp(min=1e-300)).float()

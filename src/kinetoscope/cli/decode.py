@@ -1,0 +1,164 @@
+"""`kinetoscope decode`: units of any layer as filters on the network's input."""
+
+import json
+import time
+from dataclasses import asdict, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .boundary import wrong_usage
+from .options import Debug, Force, Model, Out, Quiet, Seed, Size, Weights
+from .progress import Reporter
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..filters.decode import DecodedFilter
+    from ..models.card import ModelCard
+
+
+RECORD = "decoded.json"
+"""Written last: a unit's folder that holds it is finished."""
+
+
+class Unpool(StrEnum):
+    """Interpolation where the network pools."""
+
+    nearest = "nearest"
+    bilinear = "bilinear"
+    bicubic = "bicubic"
+
+
+def decode(
+    model: Model,
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="As `kinetoscope layers MODEL` lists it.")],
+    units: Annotated[str, typer.Option(metavar="UNITS", help="Such as 0,3,8-15, all, or names of classes.")],
+    out: Out,
+    unpool: Annotated[Unpool, typer.Option(help="Interpolation where the network pools.")] = Unpool.bicubic,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="idx files to measure how well filters stand for the layer."),
+    ] = None,
+    decompose: Annotated[
+        bool, typer.Option("--decompose", help="Also split decoded videos into texture and motion.")
+    ] = False,
+    size: Size = None,
+    weights: Weights = "default",
+    seed: Seed = 0,
+    force: Force = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Decode units into filters on the network's input, by substitution.
+
+    Finished units are kept and skipped: running the same command again goes on where it was stopped.
+    """
+    from ..units.unit import parse_size, parse_units, split_units
+
+    with wrong_usage("--units"):
+        split_units(units)
+    with wrong_usage("--size"):
+        clip = None if size is None else parse_size(size)
+    from ..filters.decode import read_chain
+    from ..models.registry import card_of, load_model
+    from ..pipeline import versions
+
+    network = load_model(model, weights=weights, seed=seed)
+    card, shape = card_of(network), read_chain(network, layer, size=clip).target.shape
+    chosen = parse_units(units, shape[1], card.class_names if layer == card.output_layer else ())
+    request = {
+        "model": model,
+        **network.kinetoscope_weights,  # type: ignore[dict-item]
+        "layer": layer,
+        "unpool": unpool.value,
+        "size": clip,
+        "decompose": decompose,
+        "versions": versions(),
+    }
+    _run(network, chosen, out, request, images, force=force, quiet=quiet)
+    typer.echo(out / "decode.json")
+
+
+def _run(
+    network: "nn.Module",
+    units: list[int],
+    out: Path,
+    request: dict[str, Any],
+    images: Path | None,
+    *,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Decode what is not finished yet, save each unit at once, then what is true of all of them."""
+    from ..filters.decode import decode_filters
+    from ..models.registry import card_of
+    from ..records import unit_directory, write_json
+    from .folder import writable_folder
+    from .record import is_recorded
+
+    layer, card = request["layer"], card_of(network)
+    names = card.class_names if layer == card.output_layer else ()
+    records = {unit: unit_directory(out, layer, unit) / RECORD for unit in units}
+    with writable_folder(out), Reporter([f"{layer}:{unit}" for unit in units], quiet=quiet) as reporter:
+        todo = [unit for unit in units if force or not is_recorded(records[unit], {**request, "unit": unit})]
+        if skipped := len(units) - len(todo):
+            reporter.note(f"{skipped} of {len(units)} units are finished; --force does them again")
+        start = time.perf_counter()
+        found = decode_filters(network, layer, todo, request["unpool"], size=request["size"])
+        for filter in found:
+            name = names[filter.unit] if filter.unit < len(names) else ""
+            _save(filter, card, records[filter.unit], {**request, "unit": filter.unit}, name)
+            reporter.finished(units.index(filter.unit), time.perf_counter() - start)
+            start = time.perf_counter()
+        errors = [] if images is None else _errors(network, card, layer, images)
+        rows = [json.loads(record.read_text(encoding="utf-8"))["filter"] for record in records.values()]
+        write_json(out / "decode.json", {**request, "units": rows, "errors": errors})
+
+
+def _save(
+    filter: "DecodedFilter", card: "ModelCard", record: Path, request: dict[str, Any], name: str
+) -> None:
+    """Write a unit's arrays, picture or film, and last the record that marks it as finished."""
+    from ..pipeline import decompose_video
+    from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
+    from ..render.animation import save_animation
+    from ..render.decoded import decoded_picture, decoded_pictures
+    from ..render.files import save_decomposition
+    from ..render.frames import encode_png
+    from .record import begin_record, end_record
+
+    folder = record.parent
+    begin_record(record)
+    write_arrays(folder / ARRAYS_FILE, {"decoded": filter.decoded})
+    shown = replace(filter, decoded=filter.decoded.flip(0)) if card.channel_order == "BGR" else filter
+    parts = (shown.decoded, *shown.thresholded())
+    if filter.decoded.ndim == 3:
+        write_bytes_atomically(folder / "decoded.png", encode_png(decoded_picture(*parts)))
+    else:
+        save_animation(folder, "decoded", decoded_pictures(*parts), filter.decoded.shape[1])
+    if request["decompose"]:
+        save_decomposition(decompose_video(shown.video), folder / "decomposition")
+    facts = {
+        "unit": filter.unit,
+        "unit_name": name,
+        "shape": tuple(filter.decoded.shape),
+        "corner_px": filter.corner,
+        "stride_px": filter.stride,
+        "peak": float(filter.decoded.abs().max()),
+    }
+    end_record(record, request, {"filter": facts})
+
+
+def _errors(network: "nn.Module", card: "ModelCard", layer: str, folder: Path) -> list[dict[str, Any]]:
+    """Eq. 3 over the images of a folder, for each interpolation."""
+    from ..filters.compare import decoding_errors
+    from ..optimal.ascend import normalize
+    from ..training.digits import read_images
+
+    images = read_images(folder).expand(-1, card.channels, -1, -1)
+    return [
+        asdict(row) for row in decoding_errors(network, layer, normalize(images[:, :, None], card)[:, :, 0])
+    ]

@@ -1,0 +1,66 @@
+"""`kinetoscope kernels`: the weights of a convolution as pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .boundary import wrong_usage
+from .options import Debug, Model, Out, Seed, Weights
+
+if TYPE_CHECKING:
+    from ..filters.kernels import LayerKernels
+
+_STEPS_PER_SECOND = 3.0
+
+
+def kernels(
+    model: Model,
+    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Dotted name of a convolution.")],
+    out: Out,
+    units: Annotated[str, typer.Option(metavar="UNITS", help="0,3,8-15 or all.")] = "all",
+    weights: Weights = "default",
+    seed: Seed = 0,
+    debug: Debug = False,
+) -> None:
+    """Show a convolution's kernels over time, and how nearly each is a picture times a course over time."""
+    from ..units.unit import parse_units, split_units
+
+    with wrong_usage("--units"):
+        split_units(units)
+    from ..filters.kernels import layer_kernels, layer_weights
+    from ..models.registry import load_model
+    from .folder import writable_folder
+
+    network = load_model(model, weights=weights, seed=seed)
+    chosen = parse_units(units, len(layer_weights(network, layer)))
+    found = layer_kernels(network, layer, chosen)
+    with writable_folder(out):
+        _save(found, out, {"model": model, "weights": weights, "layer": layer, "units": chosen, "seed": seed})
+    typer.echo(out / "kernels.png")
+
+
+def _save(found: "LayerKernels", out: Path, request: dict[str, object]) -> None:
+    import numpy as np
+
+    from ..pipeline import versions
+    from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
+    from ..render.frames import encode_gif, encode_png
+    from ..render.kernels import draw_kernels, kernel_pictures
+    from .record import begin_record, end_record
+
+    begin_record(out / "kernels.json")
+    names = [f"{found.layer}:{unit}" for unit in found.units]
+    notes = [f"separable {100 * share:.0f} %" for share in found.separability.tolist()]
+    write_arrays(out / ARRAYS_FILE, {"kernels": found.weights})
+    strips = draw_kernels(found.weights, found.scale, names, notes)
+    write_bytes_atomically(out / "kernels.png", encode_png(strips))
+    pictures = np.stack([*kernel_pictures(found.weights, found.scale, names)])
+    write_bytes_atomically(out / "kernels.gif", encode_gif(pictures, fps=_STEPS_PER_SECOND))
+    numbers = {
+        "shape": found.weights.shape,
+        "scale": found.scale,
+        "separability": dict(zip(names, found.separability.tolist(), strict=True)),
+        "energy": dict(zip(names, found.energy.tolist(), strict=True)),
+    }
+    end_record(out / "kernels.json", {**request, "versions": versions()}, numbers)

@@ -1,0 +1,1 @@
+"""Filters of a network, brought to where they can be looked at."""

@@ -1,0 +1,313 @@
+"""Filter decoding by substitution (Rafegas & Vanrell 2015, eq. 1-2), through any graph that is additive.
+
+A unit's picture starts as a single pixel in the map of its layer and walks down to the input. A convolution
+replaces every pixel by the filter it stands for, scaled by the pixel, overlaps added; a pooling enlarges it;
+a rectifier leaves it alone; where branches meet, the pictures of the branches are added. Everything else that
+is linear (linear layers, batch norm, concatenation, reshaping) is reversed by its adjoint.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from ..errors import NotDecodable, SettingInvalid
+from .chain import Chain, Node, Step
+
+UNPOOLINGS = ("nearest", "bilinear", "bicubic")
+"""Interpolations along each axis in turn: constant, linear, cubic, over time as over space."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A unit as seen in some map below it.
+
+    Attributes:
+        values: (C, ...), one axis per axis of the map.
+        corner: position of the first value in the map; it may lie outside.
+        stride: how far the picture moves when its unit moves by one; 0 for units without a map.
+        gain: sum of the weights that one unit's worth of pooling was spread with, see `_pool`.
+        framed: whether what lies outside the map is cut off.
+    """
+
+    values: Tensor
+    corner: tuple[int, ...]
+    stride: tuple[int, ...]
+    gain: float
+    framed: bool
+
+
+Parts = Iterable[tuple[Node, Picture]]
+Rule = Callable[[Step, Picture, int, str], Parts]
+
+
+def substitute(chain: Chain, unit: int, unpool: str, *, framed: bool) -> Picture:
+    """Walk a unit in the middle of its layer's map down to the input.
+
+    Args:
+        chain: from `record_chain`.
+        unit: channel, or index of the output.
+        unpool: one of `UNPOOLINGS`.
+        framed: cut off what lies outside the input.
+
+    Raises:
+        SettingInvalid: no such interpolation.
+        NotDecodable: naming the layer on the way that cannot be reversed, and why.
+    """
+    if unpool not in UNPOOLINGS:
+        raise SettingInvalid(f"unpool is {', '.join(UNPOOLINGS)}, not {unpool!r}")
+    pictures = {chain.target.index: _start(chain.target, unit, framed)}
+    for step in reversed(chain.steps):
+        for position, node in enumerate(step.outputs):
+            if (picture := pictures.pop(node.index, None)) is None:
+                continue
+            if step.op not in RULES:
+                raise step.refuse("is no convolution, pooling, rectifier or sum, nor otherwise linear")
+            for source, part in RULES[step.op](step, picture, position, unpool):
+                if source.shape[0] != 1:
+                    raise step.refuse("folds an axis of the map into the batch")
+                placed = _inside(part, source.shape[2:]) if part.framed else part
+                known = pictures.get(source.index)
+                pictures[source.index] = placed if known is None else _join(known, placed)
+    found = pictures[chain.source.index]
+    return replace(found, values=found.values * found.gain)
+
+
+def resize(values: Tensor, sizes: Sequence[int], unpool: str) -> Tensor:
+    """Interpolate (C, ...) to other sizes, one axis after the other; pixel areas line up, borders repeat."""
+    for axis, size in enumerate(sizes, start=1):
+        lines = values.movedim(axis, 0)
+        if size != len(lines):
+            table = lines.reshape(1, 1, len(lines), -1)
+            # an axis whose size is kept is not interpolated: cubic in one direction only
+            table = F.interpolate(table, (size, table.shape[-1]), mode=unpool)
+            values = table.reshape(size, *lines.shape[1:]).movedim(0, axis)
+    return values
+
+
+def _start(target: Node, unit: int, framed: bool) -> Picture:
+    axes = len(target.shape) - 2
+    values = torch.zeros((target.shape[1], *(1,) * axes), dtype=target.dtype, device=target.device)
+    values[unit] = 1
+    return Picture(values, tuple(n // 2 for n in target.shape[2:]), (1,) * axes, 1.0, framed)
+
+
+# --- pictures on maps -------------------------------------------------------------------------------------
+
+
+def _window(picture: Picture, low: Sequence[int], high: Sequence[int]) -> Tensor:
+    """The picture between two positions of its map, zero where it does not reach."""
+    pads: list[int] = []
+    for corner, n, a, b in zip(picture.corner, picture.values.shape[1:], low, high, strict=True):
+        pads = [corner - a, b - corner - n, *pads]  # negative ones cut
+    return F.pad(picture.values, pads)
+
+
+def _inside(picture: Picture, sizes: Sequence[int]) -> Picture:
+    """The part of a picture that lies inside a map."""
+    ends = (c + n for c, n in zip(picture.corner, picture.values.shape[1:], strict=True))
+    low = tuple(max(c, 0) for c in picture.corner)
+    high = [min(end, size) for end, size in zip(ends, sizes, strict=True)]
+    return replace(picture, values=_window(picture, low, high), corner=low)
+
+
+def _join(one: Picture, other: Picture) -> Picture:
+    low = tuple(map(min, one.corner, other.corner))
+    ends = ([c + n for c, n in zip(p.corner, p.values.shape[1:], strict=True)] for p in (one, other))
+    high = list(map(max, *ends))
+    return Picture(
+        _window(one, low, high) + _window(other, low, high),
+        low,
+        tuple(map(max, one.stride, other.stride)),
+        max(one.gain, other.gain),
+        one.framed or other.framed,
+    )
+
+
+def _each(value: int | Sequence[int], axes: int) -> list[int]:
+    values = [value] if isinstance(value, int) else list(value)
+    return values * axes if len(values) == 1 else values
+
+
+# --- rules ------------------------------------------------------------------------------------------------
+
+
+def _convolution(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
+    source, weight = step.args["input"], step.args["weight"]
+    if not isinstance(source, Node) or isinstance(weight, Node):
+        raise step.refuse("has a kernel that depends on the input")
+    if step.args["transposed"]:
+        return _linear(step, picture, position, unpool)
+    none = [0] * (weight.ndim - 2)
+    stride, padding, dilation = (_each(step.args[k], len(none)) for k in ("stride", "padding", "dilation"))
+    values = torch.convolution(
+        picture.values[None], weight, None, stride, none, dilation, True, none, step.args["groups"]
+    )[0]
+    return [(source, _moved(picture, values, stride, [-p for p in padding]))]
+
+
+def _pool(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
+    """Enlarge by the pooling's stride, keeping sums: branches with and without pooling stay comparable.
+
+    The factor by which plain upsampling would exceed that is remembered as the gain and given back at the
+    end, so that a chain without branches is decoded as in the paper.
+    """
+    axes = picture.values.ndim - 1
+    kernel, padding = _each(step.args["kernel_size"], axes), _each(step.args["padding"], axes)
+    stride = _each(step.args.get("stride") or kernel, axes)
+    dilation = _each(step.args.get("dilation", 1), axes)
+    sizes = [n * s for n, s in zip(picture.values.shape[1:], stride, strict=True)]
+    # a window wider than the stride is centred on what it is enlarged to
+    shifts = [
+        (d * (k - 1) + 1 - s) // 2 - p for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
+    ]
+    values = resize(picture.values, sizes, unpool) / prod(stride)
+    moved = _moved(picture, values, stride, shifts)
+    return [(step.inputs[0], replace(moved, gain=picture.gain * prod(stride)))]
+
+
+def _adaptive_pool(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
+    source, sizes = step.inputs[0], step.inputs[0].shape[2:]
+    whole = _whole(picture, step.outputs[0].shape)
+    factor = prod(sizes) / prod(step.outputs[0].shape[2:])
+    values = resize(whole.values, sizes, unpool) / factor
+    return [(source, replace(whole, values=values, gain=picture.gain * factor))]
+
+
+def _batch_norm(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
+    """Folded: a factor for each channel."""
+    args, axes = step.args, picture.values.ndim - 1
+    if args.get("training") or args.get("running_var") is None:
+        raise step.refuse("normalizes by its own input")
+    scale = (args["running_var"] + args.get("eps", args.get("epsilon"))).rsqrt()
+    if args["weight"] is not None:
+        scale = scale * args["weight"]
+    return [(args["input"], replace(picture, values=picture.values * scale.view(-1, *(1,) * axes)))]
+
+
+def _pass(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
+    """Rectifiers and other rising functions: more of what is below is more of what is above."""
+    return [(step.inputs[0], picture)]
+
+
+def _pad(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
+    pads, axes = step.args["pad"], picture.values.ndim - 1
+    if len(pads) > 2 * axes:
+        return _linear(step, picture, position, unpool)
+    before = [-n for n in pads[::2]][::-1]
+    return [
+        (step.inputs[0], _moved(picture, picture.values, [1] * axes, [0] * (axes - len(before)) + before))
+    ]
+
+
+def _axis(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
+    """An axis of one position that comes or goes, as 1D pooling does it."""
+    source, dim = step.inputs[0], step.args.get("dim")
+    gone = len(step.outputs[0].shape) - len(source.shape)
+    at = dim % max(len(source.shape), len(step.outputs[0].shape)) if isinstance(dim, int) else 0
+    if at < 2 or not gone or (gone > 0 and picture.values.shape[at - 1] != 1):
+        return _linear(step, picture, position, unpool)
+
+    def fit(numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return numbers[: at - 2] + (numbers[at - 1 :] if gone > 0 else (0, *numbers[at - 2 :]))
+
+    values = picture.values.squeeze(at - 1) if gone > 0 else picture.values.unsqueeze(at - 1)
+    moved = replace(picture, values=values, corner=fit(picture.corner), stride=fit(picture.stride))
+    return [(source, moved)]
+
+
+def _linear(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
+    """The adjoint of a linear operation: on the picture alone where places do not matter, else on the map."""
+    nodes, args = step.inputs, step.args
+    if step.op in _PRODUCTS and len(nodes) > 1 and step.op != "addmm":
+        raise step.refuse("multiplies two things that both depend on the input")
+    if isinstance(args.get("other"), Node) and step.op == "div":
+        raise step.refuse("divides by something that depends on the input")
+    local = _is_local(step, position)
+    if not local:
+        picture = _whole(picture, step.outputs[position].shape)
+    leaves: list[Tensor] = []
+
+    def stand_in(value: Any) -> Any:
+        if not isinstance(value, Node):
+            return value
+        shape = (1, value.shape[1], *picture.values.shape[1:]) if local else value.shape
+        leaves.append(torch.zeros(shape, dtype=value.dtype, device=value.device, requires_grad=True))
+        return leaves[-1].clone()  # operations that work in place may not have a leaf
+
+    with torch.enable_grad():
+        result = step.func(**tree_map(stand_in, args))
+        output = [t for t in tree_leaves(result) if isinstance(t, Tensor)][position]
+        found = torch.autograd.grad(output, leaves, picture.values.expand_as(output), allow_unused=True)
+    for node, values in zip(nodes, found, strict=True):
+        if values is not None:
+            sizes = node.shape[2:]
+            same = sizes == step.outputs[position].shape[2:]
+            stride = picture.stride if same else (0,) * len(sizes)
+            corner = picture.corner if local else (0,) * len(sizes)
+            yield node, replace(picture, values=values[0], corner=corner, stride=stride)
+
+
+def _is_local(step: Step, position: int) -> bool:
+    """Whether a linear operation does the same at every place of the map, and nothing between places."""
+    places = step.outputs[position].shape[2:]
+    constants = [leaf for leaf in tree_leaves(step.args) if isinstance(leaf, Tensor)]
+    return (
+        step.op in _LOCAL
+        and step.args.get("dim", 1) in (0, 1, -len(places) - 1)
+        and all(node.shape[2:] == places for node in step.inputs)
+        and all(set(constant.shape[constant.ndim - len(places) :]) <= {1} for constant in constants)
+    )
+
+
+def _whole(picture: Picture, shape: tuple[int, ...]) -> Picture:
+    """The picture on the whole of its map; from here on its place is fixed."""
+    low, high = (0,) * (len(shape) - 2), shape[2:]
+    return replace(picture, values=_window(picture, low, high), corner=low, framed=True)
+
+
+def _moved(picture: Picture, values: Tensor, stride: Sequence[int], shift: Sequence[int]) -> Picture:
+    corner = tuple(c * s + o for c, s, o in zip(picture.corner, stride, shift, strict=True))
+    pace = tuple(p * s for p, s in zip(picture.stride, stride, strict=True))
+    return replace(picture, values=values, corner=corner, stride=pace)
+
+
+_PRODUCTS = frozenset(["mul", "mm", "bmm", "addmm"])
+_LOCAL = frozenset(
+    [
+        "add",
+        "sub",
+        "rsub",
+        "mul",
+        "div",
+        "neg",
+        "clone",
+        "_to_copy",
+        "cat",
+        "split",
+        "split_with_sizes",
+        "slice",
+    ]
+)
+_FAMILIES: dict[Rule, str] = {
+    _convolution: "convolution",
+    _pool: "max_pool2d_with_indices max_pool3d_with_indices avg_pool2d avg_pool3d",
+    _adaptive_pool: "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_max_pool2d adaptive_max_pool3d",
+    _batch_norm: "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training "
+    "_batch_norm_no_update cudnn_batch_norm",
+    _pass: "relu leaky_relu elu hardtanh clamp clamp_min sigmoid tanh softplus detach alias",
+    _pad: "constant_pad_nd",
+    _axis: "squeeze unsqueeze",
+    _linear: "add sub rsub mul div neg clone _to_copy cat stack split split_with_sizes slice select unbind "
+    "view _unsafe_view permute transpose t expand repeat flip roll mean sum mm bmm addmm "
+    "upsample_nearest2d upsample_nearest3d upsample_bilinear2d upsample_trilinear3d",
+}
+RULES: dict[str, Rule] = {name: rule for rule, names in _FAMILIES.items() for name in names.split()}
+"""What is known about the torch library's operations; any other is refused."""
+
+__all__ = ["UNPOOLINGS", "NotDecodable", "Picture", "resize", "substitute"]

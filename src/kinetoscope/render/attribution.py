@@ -1,0 +1,164 @@
+"""What counted in a clip: laid over it, as the only lit part of it, and as curves."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from ..types import Video
+from .animation import Picture, draw_panels
+from .frames import as_rgb, enlarge, pick, to_frame, view_factor
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut
+
+Heat = Float[Tensor, "time height width"]
+
+_FOR, _AGAINST = (torch.tensor(rgb)[:, None, None] for rgb in ((0.9, 0.05, 0.1), (0.1, 0.3, 0.95)))
+_DIM = 0.2
+_STRIP = 8
+_COLOURS = {"insertion": "#2f6fde", "deletion": "#d1542c"}
+
+
+@dataclass(frozen=True)
+class MeanCurve:
+    """Responses along an insertion or a deletion, on average over a clip's windows.
+
+    Attributes:
+        fractions: share of space-time changed.
+        levels: response, 0 for the baseline and 1 (or -1, where it responds less) for the clip.
+        area: under the curve.
+    """
+
+    fractions: tuple[float, ...]
+    levels: tuple[float, ...]
+    area: float
+
+
+def heat_scale(map_: Heat) -> float:
+    """The value shown at full colour: 99.5 % of all places lie below it, so that one speck does not rule."""
+    values = map_.abs().flatten()
+    return float(values.kthvalue(max(1, round(0.995 * len(values)))).values) or float(values.max()) or 1.0
+
+
+def overlay_frames(video: Video, map_: Heat, scale: float) -> Iterator[Picture]:
+    """The clip in dark grey, and over it what counted: red for, blue against; the more, the less transparent.
+
+    Args:
+        video: (T, C, H, W) in [0, 1].
+        map_: (T, H, W), signed or not.
+        scale: the value shown at full colour.
+    """
+    for frame, heat in zip(as_rgb(video), map_, strict=True):
+        grey = frame.mean(dim=0, keepdim=True).expand(3, -1, -1) * 0.6
+        strength = (heat.abs() / scale).clamp(0.0, 1.0)
+        colour = torch.where(heat > 0, _FOR, _AGAINST)
+        yield to_frame(grey + (colour - grey) * strength)
+
+
+def focus_frames(video: Video, map_: Heat, scale: float) -> Iterator[Picture]:
+    """The clip, dark but where something counted (for or against)."""
+    for frame, heat in zip(as_rgb(video), map_, strict=True):
+        light = (heat.abs() / scale).clamp(0.0, 1.0).sqrt()
+        yield to_frame(frame * (_DIM + (1.0 - _DIM) * light))
+
+
+def overlay_pictures(video: Video, map_: Heat, title: str) -> Iterator[Picture]:
+    """One picture a frame: the clip, and beside it the overlay under `title`."""
+    scale, factor = heat_scale(map_), view_factor(*video.shape[2:])
+    signed = bool((map_ < 0).any())
+    for t, overlay in enumerate(overlay_frames(video, map_, scale)):
+        pictures = enlarge(np.stack([to_frame(as_rgb(video)[t]), overlay]), factor)
+        panels = [(f"clip, frame {t}", pictures[0]), (title, pictures[1])]
+        words = f"{'red for, blue against' if signed else 'red counts'}; full colour at {scale:.2g}"
+        yield draw_panels(panels, 2, bar=words)
+
+
+def focus_pictures(video: Video, map_: Heat) -> Iterator[Picture]:
+    """One picture a frame: the dimmed clip, enlarged."""
+    scale, factor = heat_scale(map_), view_factor(*video.shape[2:])
+    for frame in focus_frames(video, map_, scale):
+        yield enlarge(frame[None], factor)[0]
+
+
+def draw_attribution(
+    video: Video,
+    map_: Heat,
+    importance: Sequence[float],
+    paths: dict[str, MeanCurve],
+    *,
+    title: str,
+    facts: str,
+) -> bytes:
+    """One figure (PNG): frames, overlay and focus in a strip, frame importance, insertion and deletion.
+
+    Args:
+        video: (T, C, H, W) in [0, 1].
+        map_: (T, H, W).
+        importance: each frame's share, T numbers.
+        paths: `insertion` and `deletion`, as far as there are any.
+        title, facts: printed above.
+    """
+    shown = list(pick(len(video), _STRIP))
+    box = (WIDTH - 2 * MARGIN - 1.3) / _STRIP
+    height = min(box * video.shape[2] / video.shape[3], 2.0)
+    page = Sheet(1.3 + 3 * (height + 0.12) + 3.6)
+    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.text(MARGIN, 0.83, cut(facts, 160), 10.0, MUTED)
+    scale, chosen = heat_scale(map_), map_[shown]
+    rows = {
+        "clip": np.stack([to_frame(frame) for frame in as_rgb(video)[shown]]),
+        f"attribution\nfull colour at\n\N{PLUS-MINUS SIGN}{scale:.2g}": np.stack(
+            [*overlay_frames(video[shown], chosen, scale)]
+        ),
+        "focus": np.stack([*focus_frames(video[shown], chosen, scale)]),
+    }
+    y = 1.3
+    for t, place in enumerate(shown):
+        page.text(MARGIN + 1.3 + t * box, y - 0.06, f"frame {place}", 8.5, MUTED)
+    for name, pictures in rows.items():
+        page.text(MARGIN, y + 0.2, name, 10.0, va="top")
+        page.strip(MARGIN + 1.3, y, (box - 0.08, height), 0.08, pictures)
+        y += height + 0.12
+    y += 0.75
+    page.heading(MARGIN, y - 0.33, "Frame importance", "share of the absolute attribution; dashed: all alike")
+    _draw_importance(page.axes(MARGIN + 0.5, y, 8.2, 2.1), importance)
+    page.heading(
+        10.2, y - 0.33, "Insertion and deletion", "response: 0 = mean colour, 1 or \N{MINUS SIGN}1 = the clip"
+    )
+    _draw_paths(page.axes(10.6, y, 4.9, 2.1), paths)
+    buffer = io.BytesIO()
+    page.figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def _draw_importance(axes: Axes, importance: Sequence[float]) -> None:
+    axes.plot(range(len(importance)), importance, color=INK, linewidth=1.4)
+    axes.axhline(1.0 / len(importance), color=MUTED, linewidth=0.8, linestyle="--")
+    axes.set_xlim(0, max(1, len(importance) - 1))
+    axes.set_ylim(0, None)
+    axes.set_xlabel("frame", fontsize=9)
+    _plain(axes)
+
+
+def _draw_paths(axes: Axes, paths: dict[str, MeanCurve]) -> None:
+    for name, path in paths.items():
+        label = f"{name}, area {path.area:.2f}"
+        axes.plot(path.fractions, path.levels, color=_COLOURS[name], linewidth=1.6, label=label)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of space-time put in or taken out, most important first", fontsize=9)
+    if paths:
+        axes.legend(fontsize=9, frameon=False, loc="best")
+    else:
+        axes.text(0.5, 0.5, "clip and mean colour\nget the same response", ha="center", va="center")
+    _plain(axes)
+
+
+def _plain(axes: Axes) -> None:
+    axes.tick_params(labelsize=8.5)
+    axes.grid(color=LINE, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)

@@ -1,0 +1,124 @@
+"""Kernels as strips over time and as animations: blue below zero, white at zero, red above, one scale."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image as PillowImage
+from PIL import ImageDraw
+from torch import Tensor
+
+from .animation import Panel, Picture, draw_panels, resized, signed_rgb
+from .colour import FAINT, INK, PAPER, font
+from .frames import to_frame
+
+Weights = Float[Tensor, "filter channel depth rows columns"]
+
+MOST = 48
+"""Kernels drawn at once; the arrays hold all of them."""
+
+CHANNELS = 4
+"""Of kernels with many input channels, so many of the most energetic are drawn."""
+
+_CELL, _GAP, _LABEL, _HEAD = 44, 4, 150, 44
+_RGB = ("red", "green", "blue")
+
+
+def colour_picture(step: Float[Tensor, "3 rows columns"], scale: float) -> Picture:
+    """What a kernel on RGB wants at one step: mid grey is zero, brighter is wanted, darker is not."""
+    return to_frame(0.5 + step / (2.0 * scale))
+
+
+def draw_kernels(weights: Weights, scale: float, names: Sequence[str], notes: Sequence[str]) -> Picture:
+    """Kernels in rows; in a row the input channels, and in each channel the steps from left to right.
+
+    RGB kernels start with a colour picture of each step; of many channels the most energetic are drawn.
+
+    Args:
+        weights: (N, C, D, h, w).
+        scale: the absolute weight at full colour.
+        names, notes: a line each, left of a row.
+    """
+    shown = weights[:MOST]
+    depth, rgb = shown.shape[2], shown.shape[1] == 3
+    blocks = min(shown.shape[1], CHANNELS) + rgb
+    block = depth * (_CELL + 1) + 3 * _GAP
+    size = (_LABEL + blocks * block + _GAP, _HEAD + len(shown) * (_CELL + _GAP) + 40)
+    page = PillowImage.new("RGB", (max(size[0], 420), size[1]), PAPER)
+    draw = ImageDraw.Draw(page)
+    for column, name in enumerate(_heads(shown.shape[1])):
+        draw.text((_LABEL + column * block, 16), name, INK, font(12), anchor="lm")
+        for t in range(depth):
+            x = _LABEL + column * block + t * (_CELL + 1) + _CELL // 2
+            draw.text((x, _HEAD - 12), f"t {t}", FAINT, font(10), anchor="mm")
+    for row, kernel in enumerate(shown):
+        y = _HEAD + row * (_CELL + _GAP)
+        draw.text((6, y + 14), names[row], INK, font(12), anchor="lm")
+        draw.text((6, y + 31), notes[row], FAINT, font(10), anchor="lm")
+        for column, (caption, steps) in enumerate(_strips(kernel, scale)):
+            x = _LABEL + column * block
+            for t, picture in enumerate(steps):
+                cell = PillowImage.fromarray(resized(picture, *_fitted(picture), smooth=False))
+                page.paste(cell, (x + t * (_CELL + 1), y))
+            if caption:
+                draw.text((x + 2, y + 7), caption, (20, 20, 20), font(9), anchor="lm")
+    rest = "" if len(shown) == len(weights) else f"; first {len(shown)} of {len(weights)} kernels"
+    _legend(page, draw, scale, rest)
+    return np.asarray(page)
+
+
+def _heads(channels: int) -> list[str]:
+    if channels == 3:
+        return ["colour", *_RGB]
+    return [f"channel {n}" for n in range(channels)] if channels <= CHANNELS else ["most energetic channels"]
+
+
+def _strips(kernel: Tensor, scale: float) -> Iterator[tuple[str, list[Picture]]]:
+    """The blocks of one row: a caption for each, and its pictures."""
+    channels = kernel.shape[0]
+    if channels == 3:
+        yield "", [colour_picture(step, scale) for step in kernel.unbind(1)]
+    order = list(range(channels))
+    if channels > CHANNELS:
+        order = kernel.square().sum(dim=(1, 2, 3)).argsort(descending=True)[:CHANNELS].tolist()
+    for channel in order:
+        caption = f"{channel}" if channels > CHANNELS else ""
+        yield caption, [signed_rgb(step, scale) for step in kernel[channel]]
+
+
+def _fitted(picture: Picture) -> tuple[int, int]:
+    height, width = picture.shape[:2]
+    longest = max(height, width)
+    return max(1, round(_CELL * height / longest)), max(1, round(_CELL * width / longest))
+
+
+def _legend(page: PillowImage.Image, draw: ImageDraw.ImageDraw, scale: float, rest: str) -> None:
+    y = page.height - 20
+    ramp = torch.linspace(-1.0, 1.0, 120).expand(12, -1)
+    page.paste(PillowImage.fromarray(signed_rgb(ramp, 1.0)), (60, y - 6))
+    draw.text((54, y), f"\N{MINUS SIGN}{scale:.3g}", INK, font(12), anchor="rm")
+    draw.text((186, y), f"+{scale:.3g}", INK, font(12), anchor="lm")
+    draw.text((240, y), f"one scale for the layer{rest}", FAINT, font(12), anchor="lm")
+
+
+def kernel_pictures(weights: Weights, scale: float, names: Sequence[str]) -> Iterator[Picture]:
+    """One picture a step: every kernel's colour picture (RGB), or its most energetic channel.
+
+    Args:
+        weights: (N, C, D, h, w).
+        scale: the absolute weight at full colour.
+        names: of the kernels.
+    """
+    shown = weights[:MOST]
+    rgb = shown.shape[1] == 3
+    strongest = shown.square().sum(dim=(2, 3, 4)).argmax(dim=1).tolist()
+    columns = max(1, min(len(shown), 8))
+    for t in range(shown.shape[2]):
+        panels: list[Panel] = []
+        for name, kernel, channel in zip(names, shown, strongest, strict=False):
+            picture = colour_picture(kernel[:, t], scale) if rgb else signed_rgb(kernel[channel, t], scale)
+            height, width = _fitted(picture)
+            panels.append((name, resized(picture, 2 * height, 2 * width, smooth=False)))
+        words = f"t {t}; mid grey is zero" if rgb else f"t {t}; each kernel's most energetic channel"
+        yield draw_panels(panels, columns, bar=words, scale=0.0 if rgb else scale)

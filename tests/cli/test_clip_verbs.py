@@ -1,0 +1,161 @@
+"""What `feature-maps`, `kernels`, `attribute` and `search` leave, say, and refuse."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+FACTORY = """
+import torch
+from torch import nn
+from kinetoscope import ModelCard
+
+
+def factory():
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 5, (2, 3, 3)), nn.ReLU(),
+        nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(5, 2),
+    )
+    network[6].weight.data.abs_()
+    return network, ModelCard(clip=(6, 10, 12), class_names=("a", "b"), output_layer="6")
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[str, Path]:
+    """A network of one's own, and a clip of 15 frames."""
+    (tmp_path / "net.py").write_text(FACTORY)
+    (tmp_path / "clips").mkdir()
+    clip = tmp_path / "clips" / "clip.npy"
+    np.save(clip, np.random.default_rng(0).random((15, 3, 20, 25), dtype=np.float32))
+    return f"{tmp_path / 'net.py'}:factory", clip
+
+
+def test_feature_maps_of_kernels_random_and_given(run, place: tuple[str, Path], tmp_path: Path) -> None:
+    _, clip = place
+    words = ("feature-maps", clip, "--random-kernel", "3x4x5", "--filters", 2, "--seed", 7, "--quiet")
+    assert run(*words, "--out", tmp_path / "a") == (0, f"{tmp_path / 'a' / 'feature_maps.mp4'}\n", "")
+    arrays = load_file(tmp_path / "a" / "arrays.safetensors")
+    assert {name: tuple(array.shape) for name, array in arrays.items()} == {
+        "clip": (15, 3, 20, 25),
+        "maps": (2, 13, 17, 21),
+        "kernels": (2, 3, 3, 4, 5),
+    }
+    assert torch.equal(arrays["clip"], torch.from_numpy(np.load(clip)))
+    wanted = torch.nn.functional.conv3d(arrays["clip"].transpose(0, 1)[None], arrays["kernels"])[0]
+    torch.testing.assert_close(arrays["maps"], wanted)
+    record = json.loads((tmp_path / "a" / "feature_maps.json").read_text())
+    assert record["maps_shape"] == [2, 13, 17, 21]
+    assert record["peak"] == pytest.approx(wanted.abs().amax(dim=(1, 2, 3)).tolist(), rel=1e-5)
+    assert record["mean_positive"] == pytest.approx(
+        wanted.clamp(min=0).mean(dim=(1, 2, 3)).tolist(), rel=1e-4
+    )
+    assert sorted(file.name for file in (tmp_path / "a").iterdir()) == [
+        "arrays.safetensors",
+        "feature_maps.gif",
+        "feature_maps.json",
+        "feature_maps.mp4",
+    ]
+    given = ("--kernels", tmp_path / "a" / "arrays.safetensors", "--quiet")
+    assert run("feature-maps", clip, *given, "--out", tmp_path / "b").status == 0
+    assert torch.equal(load_file(tmp_path / "b" / "arrays.safetensors")["maps"], arrays["maps"])
+
+
+def test_feature_maps_of_a_layer_keep_the_strongest(run, place: tuple[str, Path], tmp_path: Path) -> None:
+    model, clip = place
+    words = ("feature-maps", clip, "--model", model, "--layer", "3", "--size", "2x10x12")
+    assert run(*words, "--out", tmp_path / "all").status == 0
+    assert run(*words, "--top", 2, "--scale", "per-map", "--out", tmp_path / "top").status == 0
+    every, top = (load_file(tmp_path / name / "arrays.safetensors") for name in ("all", "top"))
+    assert every["clip"].shape == (15, 3, 10, 12)
+    assert every["maps"].shape == (5, 14, 8, 10)
+    order = every["maps"].mean(dim=(1, 2, 3)).argsort(descending=True)[:2]
+    torch.testing.assert_close(top["maps"], every["maps"][order])
+    names = json.loads((tmp_path / "top" / "feature_maps.json").read_text())["names"]
+    assert names == [f"3:{unit}" for unit in order.tolist()]
+    again = run(*words, "--out", tmp_path / "all")
+    assert "is finished" in again.err
+    assert "is finished" not in run(*words, "--out", tmp_path / "all", "--force").err
+
+
+def test_kernels_are_written_as_they_are(run, place: tuple[str, Path], tmp_path: Path) -> None:
+    model, _ = place
+    assert run("kernels", model, "2", "--units", "4,0", "--out", tmp_path / "k").status == 0
+    assert load_file(tmp_path / "k" / "arrays.safetensors")["kernels"].shape == (2, 4, 2, 3, 3)
+    record = json.loads((tmp_path / "k" / "kernels.json").read_text())
+    assert record["separability"].keys() == {"2:4", "2:0"}
+    assert all(0.5 <= share <= 1 for share in record["separability"].values())
+    assert sum(record["energy"]["2:0"]) == pytest.approx(1)
+    assert (tmp_path / "k" / "kernels.png").exists()
+    assert (tmp_path / "k" / "kernels.gif").exists()
+    assert "no 2D or 3D convolution" in run("kernels", model, "1", "--out", tmp_path / "x").err
+
+
+@pytest.mark.parametrize("method", ["integrated-gradients", "grad-cam-t"])
+def test_attribute_covers_a_long_clip(run, place: tuple[str, Path], tmp_path: Path, method: str) -> None:
+    model, clip = place
+    words = ("attribute", clip, "--model", model, "--target", "b", "--method", method, "--quiet")
+    done = run(*words, "--steps", 4, "--samples", 2, "--occlude", "2x5x6", "--out", tmp_path)
+    assert (done.status, done.err) == (0, "")
+    arrays = load_file(tmp_path / "arrays.safetensors")
+    assert arrays["attribution"].shape == (15, 10, 12)
+    assert arrays["clip"].shape == (15, 3, 10, 12)
+    assert float(arrays["attribution"].std(dim=0).max()) > 0
+    record = json.loads((tmp_path / "attribution.json").read_text())
+    assert [(w["start"], w["frames"]) for w in record["windows"]] == [(0, 6), (6, 6), (9, 6)]
+    assert sum(record["frame_importance"]) == pytest.approx(1)
+    assert (record["target"]["layer"], record["target"]["channel"]) == ("6", 1)
+    areas = [window["insertion"]["area"] for window in record["windows"]]
+    assert record["insertion_area"] == pytest.approx(sum(areas) / 3)
+    assert (record["completeness_gap"] is not None) == (method == "integrated-gradients")
+    assert ("completeness gap" in done.out) == (method == "integrated-gradients")
+    for name in ("overlay.mp4", "overlay.gif", "focus.mp4", "focus.gif", "attribution.png"):
+        assert (tmp_path / name).stat().st_size > 0
+
+
+def test_search_writes_clips_and_where_they_are(run, place: tuple[str, Path], tmp_path: Path) -> None:
+    model, clip = place
+    words = ("search", model, "0", "--units", "2", "--clips", clip.parent, "--count", 2)
+    assert run(*words, "--out", tmp_path / "s").status == 0
+    record = json.loads((tmp_path / "s" / "search.json").read_text())
+    (row,) = record["units"]
+    assert row["unit"] == 2
+    first, second = row["hits"]
+    assert first["response"] >= second["response"]
+    assert first["source"] == str(clip)
+    low, high = first["box"]["frames"]
+    assert 0 <= low < high <= 15
+    assert high - low <= 3
+    files = {file.name for file in (tmp_path / "s" / "0" / "2").iterdir()}
+    assert files == {"1.mp4", "2.mp4", "top.mp4", "top.gif", "top.png"}
+    assert "is finished" in run(*words, "--out", tmp_path / "s").err
+    beside = run(*words, "--out", tmp_path / "t", "--beside", tmp_path / "nothing")
+    assert beside.status == 1
+    assert "unit.json" in beside.err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("feature-maps", "c.npy", "--out", "o"), 2, "--random-kernel"),
+        (("feature-maps", "c.npy", "--out", "o", "--random-kernel", "3x3"), 2, "DxHxW|TxHxW"),
+        (("feature-maps", "c.npy", "--out", "o", "--model", "motion13"), 2, "go together"),
+        (("feature-maps", "none.npy", "--out", "o", "--random-kernel", "3x3x3"), 1, "no video"),
+        (("attribute", "c.npy", "--out", "o", "--model", "motion13", "--target", "upp"), 1, "up"),
+        (("search", "motion13", "conv1", "--units", "0", "--clips", "none", "--out", "o"), 1, "no videos"),
+    ],
+)
+def test_wrong_wishes(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], status: int, told: str
+) -> None:
+    import re
+
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert done.status == status
+    assert re.search(told, done.err)
+    assert not (tmp_path / "o").exists()
