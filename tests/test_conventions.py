@@ -216,7 +216,9 @@ def test_responses_are_to_the_clips_the_page_names() -> None:
         return output[0, 1].mean().item()
 
     found, parts, video = result.activation, result.decomposition, result.video
-    assert set(found) == {"optimal", "random_input", "reconstruction", "static_only", "reversed", "shuffled"}
+    assert found["flat_colour"] == pytest.approx(
+        response(video.mean(dim=(0, 2, 3), keepdim=True).expand_as(video)), abs=1e-4
+    )
     assert found["optimal"] == pytest.approx(response(video), abs=1e-4)
     assert found["reconstruction"] == pytest.approx(response(parts.reconstruction), abs=1e-4)
     assert found["static_only"] == pytest.approx(response(parts.static_image.expand_as(video)), abs=1e-4)
@@ -240,9 +242,10 @@ def test_receptive_fields_are_counted_in_the_clip() -> None:
 def test_every_key_of_a_record_is_on_the_page() -> None:
     network = nn.Sequential(nn.Conv3d(3, 2, 3))
     results = visualize(network, "0", [1], card=ModelCard(clip=(T, 16, 20)), steps=1)
-    page = PAGE.read_text(encoding="utf-8")
+    page = "".join(p.read_text(encoding="utf-8") for p in (PAGE, PAGE.with_name("truth.md")))
     record = record_of(results[0], 0.1)
-    keys = {*record, *record["seconds"], *(key for part in ("activation", "motion") for key in record[part])}
+    parts = ("seconds", "activation", "indices", "confidence", "motion")
+    keys = {*record, *(key for part in parts for key in record[part])}
     keys |= {*record["decomposition"], *record["decomposition"]["variance_explained"]}
     assert keys >= {"optimize", "reversed", "label", "psnr_db", "residual"}
     assert {key for key in keys if f"`{key}`" not in page} == set()

@@ -14,8 +14,8 @@ ROOT = Path(kinetoscope.__file__).parent
 TIERS = (
     {"errors", "types", "warp", "records", "results", "schedule"},
     {"models", "units", "render", "video"},
-    {"optimal", "motion"},
-    {"pipeline", "training", "evaluation"},
+    {"optimal", "motion", "filters", "truth", "activations", "attribution", "tconv"},
+    {"account", "pipeline", "training", "evaluation", "studies"},
     {"cli"},
 )
 # UnitResult.save is a convenience for people at a prompt; it looks the writer up when it is called

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import KinetoscopeError as KinetoscopeError
+    from .filters.decode import decode_filter as decode_filter
     from .models.card import ModelCard as ModelCard
     from .models.registry import card_of as card_of
     from .models.registry import load_model as load_model
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .results import MotionSummary as MotionSummary
     from .results import Optimal as Optimal
     from .results import UnitResult as UnitResult
+    from .tconv.layer import Conv3T as Conv3T
     from .types import Flow as Flow
     from .types import Video as Video
     from .units.layers import list_layers as list_layers
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Conv3T": "tconv.layer",
     "DecomposeSettings": "motion.decompose",
     "Decomposition": "results",
     "Flow": "types",
@@ -40,6 +43,7 @@ _PUBLIC = {
     "UnitResult": "results",
     "Video": "types",
     "card_of": "models.registry",
+    "decode_filter": "filters.decode",
     "decompose": "motion.decompose",
     "list_layers": "units.layers",
     "load_model": "models.registry",

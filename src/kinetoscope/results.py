@@ -6,6 +6,9 @@ from typing import Any
 
 from .types import Flow, Image, Velocity, Video
 
+DEAD, FLAT = "dead", "flat"
+"""Labels of units that show nothing: no clip changes the response; noise or a flat colour does as well."""
+
 
 @dataclass(frozen=True)
 class Optimal:
@@ -66,7 +69,7 @@ class MotionSummary:
         coherence: the ratio of the two, in [0, 1].
         divergence_per_frame: mean of du_x/dx + du_y/dy; positive is expansion.
         rotation_per_frame: half the curl in radians, counter-clockwise on screen positive.
-        label: what it is in a word or two.
+        label: what it is in a word or two; of a unit that shows nothing, `DEAD` or `FLAT`.
     """
 
     direction_deg: float
@@ -79,6 +82,31 @@ class MotionSummary:
 
 
 @dataclass(frozen=True)
+class Confidence:
+    """How far runs from other seeds show the same motion; keys and units as in `unit.json`.
+
+    Attributes:
+        seeds: of the runs; the first one is the run that is shown.
+        repeat_steps: optimization steps of the other runs.
+        labels, directions_deg, speeds_px_per_frame: word, direction and length of each run's mean velocity.
+        label_agreement: share of the runs with the first one's label, in (0, 1].
+        speed_spread_px_per_frame: standard deviation of the speeds.
+        circular_variance: of the directions, in [0, 1], 0 when they are the same; None when one is still.
+        field_circular_variance: the same place by place, fast places counting more; None when one is still.
+    """
+
+    seeds: tuple[int, ...]
+    repeat_steps: int
+    labels: tuple[str, ...]
+    label_agreement: float
+    directions_deg: tuple[float, ...]
+    speeds_px_per_frame: tuple[float, ...]
+    speed_spread_px_per_frame: float
+    circular_variance: float | None
+    field_circular_variance: float | None
+
+
+@dataclass(frozen=True)
 class UnitResult:
     """Everything known about one unit: its optimal input, texture, motion, and how far to trust them.
 
@@ -86,8 +114,12 @@ class UnitResult:
         optimal: the optimal input; None when a given video was decomposed.
         video: the video that was decomposed, (T, C, H, W) in [0, 1].
         activation: the unit's response, same objective, no augmentation, to `optimal`, `random_input`,
-            `reconstruction`, `static_only`, `reversed`, `shuffled`; empty for a given video.
+            `reconstruction`, `static_only`, `flat_colour`, `reversed`, `shuffled`, `slowed`, `sped_up`; empty
+            for a given video.
         record: what else `unit.json` holds (model, layer, unit, settings, versions, ...), plain JSON values.
+        indices: `reconstruction_kept`, `motion_dependence`, `direction_index`, derived from `activation`;
+            None where it says nothing, empty for a given video.
+        confidence: agreement across seeds; None when one seed was asked for.
     """
 
     video: Video
@@ -96,6 +128,8 @@ class UnitResult:
     optimal: Optimal | None = None
     activation: dict[str, float] = field(default_factory=dict)
     record: dict[str, Any] = field(default_factory=dict)
+    indices: dict[str, float | None] = field(default_factory=dict)
+    confidence: Confidence | None = None
 
     def save(self, directory: str | Path) -> Path:
         """Write the unit's arrays, numbers and pictures into `directory`/LAYER/UNIT; return that path."""

@@ -1,14 +1,13 @@
 """Published optimal videos of real networks, beside what their published code reaches in 2000 steps."""
 
-import os
-from pathlib import Path
 
 import pytest
+from outside import needs, outside
 
 from kinetoscope.motion.decompose import decompose
 from kinetoscope.video import read_video
 
-FOLDER = Path(os.environ.get("KINETOSCOPE_DATA", "data")) / "optimal_videos"
+FOLDER = outside("optimal_videos")
 # PSNR (dB), displacement TV: a flickering flat one, two rough ones, a smooth one
 PUBLISHED = {
     "c3d_conv1_f4": (16.0, 0.106),
@@ -18,7 +17,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.skipif(not FOLDER.is_dir(), reason="KINETOSCOPE_DATA names no folder with optimal_videos")
+@needs("optimal_videos")
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_videos_are_rebuilt_better_and_smoother(name: str) -> None:
     psnr, roughness = PUBLISHED[name]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from kinetoscope.results import Decomposition, MotionSummary, Optimal, UnitResult
+from kinetoscope.results import DEAD, Confidence, Decomposition, MotionSummary, Optimal, UnitResult
 
 
 def grating(
@@ -81,10 +81,25 @@ def make_result(
             "random_input": 0.11,
             "reconstruction": 3.9,
             "static_only": 0.8,
+            "flat_colour": 0.2,
             "reversed": -0.6,
             "shuffled": 1.1,
+            "slowed": 2.2,
+            "sped_up": 1.7,
         },
         record={**facts, **record},
+        indices={"reconstruction_kept": 0.93, "motion_dependence": 0.83, "direction_index": 0.74},
+        confidence=Confidence(
+            seeds=(0, 1, 2),
+            repeat_steps=50,
+            labels=("up-right", "up-right", "right"),
+            label_agreement=2 / 3,
+            directions_deg=(34.0, 30.0, 20.0),
+            speeds_px_per_frame=(0.9, 1.0, 1.1),
+            speed_spread_px_per_frame=0.08,
+            circular_variance=0.012,
+            field_circular_variance=0.34,
+        ),
     )
 
 
@@ -100,7 +115,7 @@ def make_dead(frames: int = 4, height: int = 24, width: int = 32) -> UnitResult:
         static_psnr_db=float("inf"),
         variance_explained={"coherent": 0.0, "jitter": 0.0, "residual": 0.0},
     )
-    motion = MotionSummary(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, "still")
+    motion = MotionSummary(120.0, 0.7, 0.9, 0.8, 0.0, 0.0, DEAD)  # the numbers of noise
     return replace(
         result,
         video=grey,
@@ -108,6 +123,8 @@ def make_dead(frames: int = 4, height: int = 24, width: int = 32) -> UnitResult:
         decomposition=parts,
         motion=motion,
         activation={"optimal": 0.0, "random_input": 0.0, "reconstruction": float("nan")},
+        indices={"reconstruction_kept": None, "motion_dependence": None, "direction_index": None},
+        confidence=None,
     )
 
 

@@ -58,6 +58,11 @@ def test_every_number_is_printed_with_its_unit(result_factory: Factory) -> None:
         "x [px]",
         "played backwards",
         "\N{MINUS SIGN}0.6",
+        "double speed",
+        "0.83",
+        "+0.74",
+        "2 of 3 seeds",
+        "0.34",
         "5 frames of 32 \N{MULTIPLICATION SIGN} 24 px",
     ):
         assert expected in printed
@@ -90,7 +95,9 @@ def test_a_dead_unit_has_readable_empty_states(dead_factory: Factory) -> None:
     figure = draw(dead_factory())
     printed = words(figure)
     for expected in (
-        "no motion",
+        "dead: no clip changes the response",
+        "no finding",
+        "the unit shows nothing",
         "no texture",
         "one flat colour",
         "the video does not change",
@@ -99,14 +106,28 @@ def test_a_dead_unit_has_readable_empty_states(dead_factory: Factory) -> None:
     ):
         assert expected in printed
     assert quiver(figure) is None
+    assert "120°" not in printed
+    assert "0.70 px/frame" not in printed
+
+
+def test_a_unit_that_stands_still_says_so(result_factory: Factory) -> None:
+    assert "no motion" in words(draw(result_factory(velocity=(0.0, 0.0))))
 
 
 def test_a_given_video_needs_no_unit(result_factory: Factory) -> None:
-    given = replace(result_factory(), optimal=None, activation={}, record={"video": "tennis.mp4"})
+    given = replace(
+        result_factory(),
+        optimal=None,
+        activation={},
+        indices={},
+        confidence=None,
+        record={"video": "tennis.mp4"},
+    )
     printed = words(draw(given))
     assert "Decomposition of tennis.mp4" in printed
     assert "Optimal input" not in printed
     assert "response" not in printed
+    assert "seeds" not in printed
 
 
 def test_names_are_printed_as_they_are(result_factory: Factory) -> None:

@@ -76,6 +76,8 @@ def test_cards_come_in_the_order_asked_with_their_numbers(tmp_path: Path, result
         "coherent motion 71 %",
         "\N{MINUS SIGN}0.6",
         "torch 2.13.0",
+        "motion dependence",
+        "2 of 3 seeds",
         "channel-relu",
         "1.5 px/frame",
     ):
@@ -101,7 +103,8 @@ def test_dead_units_have_a_card(tmp_path: Path, dead_factory: Factory) -> None:
     save_unit(dead_factory(), tmp_path)
     words = Reader(write_index(tmp_path, title="Run")).words
     assert "the clip does not change" in words
-    assert "still" in words
+    assert "dead: no clip changes the response" in words
+    assert "120°" not in words
 
 
 def test_a_page_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:

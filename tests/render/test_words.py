@@ -5,9 +5,11 @@ import pytest
 from kinetoscope.render.words import (
     activation_rows,
     compass,
+    confidence_rows,
     decibels,
     direction_words,
     headline,
+    index_rows,
     number,
     share_rows,
     title_of,
@@ -64,6 +66,26 @@ def test_rows_come_in_a_fixed_order() -> None:
     ]
     shares = share_rows({"variance_explained": {"residual": 0.25, "coherent": 1.2}})
     assert [(key, share) for key, _, share in shares] == [("coherent", 1.0), ("residual", 0.25)]
+
+
+def test_units_that_show_nothing_have_words_and_no_direction() -> None:
+    motion = {"direction_deg": 90.0, "speed_px_per_frame": 1.0}
+    assert direction_words({**motion, "label": "up"}) == "90° ↑ up"
+    for label in ("dead", "flat"):
+        assert direction_words({**motion, "label": label}) == "\N{EN DASH}"
+        assert headline({**motion, "label": label}).startswith(f"{label}: ")
+
+
+def test_indices_and_confidence_are_rows_where_there_are_any() -> None:
+    assert index_rows({}) == confidence_rows(None) == []
+    known = {"reconstruction_kept": 0.987, "motion_dependence": None, "direction_index": -0.5}
+    assert [value for _, value in index_rows(known)] == ["0.99", "\N{EN DASH}", "\N{MINUS SIGN}0.50"]
+    rows = dict(
+        confidence_rows({"seeds": [0, 1, 2], "label_agreement": 1 / 3, "speed_spread_px_per_frame": 0.25})
+    )
+    assert rows["same motion"] == "1 of 3 seeds"
+    assert rows["variance of direction"] == "\N{EN DASH}"
+    assert rows["speed spread"] == "0.25 px/frame"
 
 
 def test_titles_name_model_layer_and_unit() -> None:

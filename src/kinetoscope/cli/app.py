@@ -5,11 +5,19 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .ablate import ablate
+from .attribute import attribute
+from .decode import decode
 from .decompose import decompose
 from .demo import demo
+from .feature_maps import feature_maps
+from .kernels import kernels
 from .layers import layers
 from .models import models
 from .options import Debug
+from .sanity import sanity
+from .search import search
+from .temporal import temporal
 from .visualize import visualize
 
 app = typer.Typer(
@@ -34,5 +42,9 @@ def kinetoscope(
     """See what a unit of a 3D video network looks for: its optimal input, texture and motion."""
 
 
-for verb in (demo, models, layers, visualize, decompose):
+VERBS = (
+    demo, models, layers, visualize, decompose, sanity, ablate,
+    feature_maps, kernels, attribute, search, decode, temporal,
+)  # fmt: skip
+for verb in VERBS:
     app.command()(verb)

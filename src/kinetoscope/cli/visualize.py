@@ -38,6 +38,10 @@ def visualize(
     size: Size = None,
     steps: Steps = None,
     seed: Seed = 0,
+    seeds: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Runs whose motions are compared; 1 saves the others' time."),
+    ] = 3,
     device: Device = "cpu",
     precision: Annotated[Precision, typer.Option(help="Of the network's arithmetic.")] = Precision.fp32,
     weights: Weights = "default",
@@ -68,6 +72,7 @@ def visualize(
         "preset": preset.value,
         "steps": steps,
         "seed": seed,
+        "seeds": seeds,
         "device": device,
         "precision": precision.value,
     }

@@ -13,7 +13,7 @@ from ..results import Optimal
 from ..schedule import cosine
 from ..types import Video, VideoBatch
 from .objective import Objective
-from .parameters import PixelParameters
+from .parameters import PARAMETERS
 from .transforms import TransformSettings, draw, transform
 
 Forward = Callable[[Tensor], Tensor]
@@ -29,6 +29,7 @@ class OptimalSettings:
         rate: Adam's step size on the values behind the sigmoid.
         final_rate: share of `rate` left at the last step, reached along half a cosine; 1 keeps it constant.
         spread: standard deviation of the values at the start; 0 behind the sigmoid is mid grey.
+        domain: what the values are: "pixel", or "fourier", the spectrum over its fixed 1/f scale.
         transforms: ranges of the random shifts and scalings.
         together: units optimized in one batch; results do not depend on it. None: 1 on a CPU, 8 elsewhere.
     """
@@ -37,6 +38,7 @@ class OptimalSettings:
     rate: float = 0.05
     final_rate: float = 0.05
     spread: float = 0.01
+    domain: str = "pixel"
     transforms: TransformSettings = field(default_factory=TransformSettings)
     together: int | None = None
 
@@ -45,6 +47,8 @@ class OptimalSettings:
             raise SettingInvalid(f"steps is at least 1, not {self.steps}")
         if self.rate <= 0:
             raise SettingInvalid(f"rate is above 0, not {self.rate}")
+        if self.domain not in PARAMETERS:
+            raise SettingInvalid(f"domain is {' or '.join(PARAMETERS)}, not {self.domain!r}")
         if self.together is not None and self.together < 1:
             raise SettingInvalid(f"together is at least 1, not {self.together}")
 
@@ -81,7 +85,7 @@ def start_clip(
 ) -> Video:
     """The clip before the first step, (T, C, H, W) in (0, 1), for a generator that has drawn nothing yet."""
     start = start_values(settings, shape, generator)[None]
-    return PixelParameters(start).video().detach()[0].transpose(0, 1)
+    return PARAMETERS[settings.domain](start).video().detach()[0].transpose(0, 1)
 
 
 def maximize(
@@ -109,7 +113,7 @@ def maximize(
     began = time.perf_counter()
     starts = torch.stack([start_values(settings, shape, generator) for generator in generators])
     draws = torch.stack([draw(settings.transforms, settings.steps, g) for g in generators], dim=1).to(device)
-    parameters = PixelParameters(starts.to(device))
+    parameters = PARAMETERS[settings.domain](starts.to(device))
     optimizer = torch.optim.Adam([parameters.values], lr=settings.rate)
     history = []
     for step in range(settings.steps):
@@ -117,9 +121,12 @@ def maximize(
         output = forward(transform(parameters.video(), draws[step]))
         clips = output.split(1)
         climbed = [objective.ascent(clip) for objective, clip in zip(objectives, clips, strict=True)]
-        optimizer.zero_grad()
-        (-torch.cat(climbed).sum()).backward()
-        optimizer.step()
+        loss = -torch.cat(climbed).sum()
+        if loss.requires_grad:  # else no path leads from the clip to the units: they are dead
+            (gradient,) = torch.autograd.grad(loss, parameters.values, materialize_grads=True)
+            # a unit that gives NaN keeps its start, instead of losing its clip
+            parameters.values.grad = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+            optimizer.step()
         with torch.no_grad():
             values = [objective(clip) for objective, clip in zip(objectives, clips, strict=True)]
             history.append(torch.cat(values))

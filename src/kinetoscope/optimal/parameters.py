@@ -26,6 +26,40 @@ class PixelParameters:
         return torch.sigmoid(self.values if self._mix is None else mix_channels(self._mix, self.values))
 
 
+class FourierParameters:
+    """The clip's spectrum over a fixed 1/f scale: amplitude = learnable times scale (Li & Li 2025, 4.2.1).
+
+    The scale is that of images (Olah et al. 2017) with time as a third axis: one over the frequency in cycles
+    per cell, at most the number of cells of the longest axis.
+
+    Attributes:
+        values: (B, C, T, H, W // 2 + 1, 2), real and imaginary parts, the leaf that is optimized.
+    """
+
+    def __init__(self, start: VideoBatch) -> None:
+        self._extent = start.shape[2:]
+        spectrum = torch.fft.rfftn(start, dim=(2, 3, 4), norm="ortho")
+        self.values = torch.view_as_real(spectrum).clone().requires_grad_()
+        frames, height, width = self._extent
+        t, y = (torch.fft.fftfreq(size, device=start.device) for size in (frames, height))
+        x = torch.fft.rfftfreq(width, device=start.device)
+        frequency = (t[:, None, None] ** 2 + y[:, None] ** 2 + x**2).sqrt()
+        self._scale = 1 / frequency.clamp(min=1 / max(self._extent))
+        self._mix = _COLOUR.to(start) if start.shape[1] == 3 else None
+
+    def video(self) -> VideoBatch:
+        """The clips they stand for, in (0, 1)."""
+        spectrum = torch.view_as_complex(self.values) * self._scale
+        values = torch.fft.irfftn(spectrum, s=self._extent, dim=(2, 3, 4), norm="ortho")
+        return torch.sigmoid(values if self._mix is None else mix_channels(self._mix, values))
+
+
+PARAMETERS: dict[str, type[PixelParameters] | type[FourierParameters]] = {
+    "pixel": PixelParameters,
+    "fourier": FourierParameters,
+}
+
+
 def mix_channels(matrix: Tensor, values: VideoBatch) -> VideoBatch:
     """Apply a (C, C) matrix to the channels of (B, C, T, H, W)."""
     return torch.matmul(matrix, values.flatten(2)).view_as(values)

@@ -5,16 +5,25 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..results import UnitResult
 from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words, wheel_rgba
 from .frames import pick, to_frame, to_frames
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, say
-from .words import activation_rows, decibels, headline, number, number_rows, share_rows, title_of
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, say
+from .words import (
+    NOTHING_WORDS,
+    activation_rows,
+    confidence_rows,
+    decibels,
+    headline,
+    index_rows,
+    number,
+    number_rows,
+    share_rows,
+    title_of,
+)
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 SHARE_COLOURS = {"coherent": "#2f6fde", "jitter": "#f0a030", "residual": "#c9ccd3"}
@@ -59,7 +68,8 @@ def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float =
     _draw_strips(page, result, record, below, strip, scale)
     _draw_shares(page, record, 11.1, below)
     responses = _draw_activations(page, record, 11.1, below + 1.5)
-    _draw_ascent(page, result, 11.1, responses + 0.55, page.height - 0.6)
+    trust = _draw_trust(page, record, 11.1, responses + 0.4)
+    _draw_ascent(page, result, 11.1, trust + 0.4, page.height - 0.6)
     return page.figure
 
 
@@ -91,14 +101,14 @@ def _draw_mean_motion(
 ) -> None:
     mean = result.decomposition.coherent_velocity.detach().cpu().float().mean(dim=0)
     fastest = float(torch.linalg.vector_norm(mean, dim=0).max())
-    moving = fastest > NO_MOTION
+    moving = fastest > NO_MOTION and result.motion.label not in NOTHING_WORDS
     note = f"longest arrow: {number(fastest)} px/frame" if moving else "coherent part, mean over time"
     page.heading(x, y - 0.33, "Motion (coherent, mean over time)", note)
     axes = page.picture(x, y, _PANEL, height, to_frame(flow_to_rgb(mean[None], scale)[0]))
     if moving:
-        _draw_arrows(axes, mean.numpy(), fastest)
+        draw_arrows(axes, mean.numpy())
     else:
-        say(axes, "no motion")
+        say(axes, "no motion" if result.motion.label not in NOTHING_WORDS else "no finding")
     side = 1.15
     left = x + _PANEL + 0.5
     wheel = page.axes(left, y + 0.3, side, side)
@@ -113,34 +123,6 @@ def _draw_mean_motion(
     first, second = scale_words(scale, clipped).replace("brightness ", "brightness\n").split("\n")
     page.text(middle, y + side + 0.78, first, 8.5, MUTED, ha="center")
     page.text(middle, y + side + 0.95, second, 8.5, ha="center")
-
-
-def _draw_arrows(axes: Axes, mean: np.ndarray, fastest: float) -> None:
-    height, width = mean.shape[1:]
-    step = max(max(height, width) / 9.0, 1.0)
-    # Centred on the frame, so that no arrow is cut at one edge only.
-    xs, ys = (
-        np.arange(size % step / 2 + step / 2 - 0.5, size - step / 2 + 0.01, step) for size in (width, height)
-    )
-    nearest = np.ix_(np.rint(ys).astype(int), np.rint(xs).astype(int))
-    u, v = mean[0][nearest], mean[1][nearest]
-    grid_x, grid_y = np.broadcast_arrays(xs, ys[:, None])
-    axes.quiver(
-        grid_x,
-        grid_y,
-        u,
-        v,
-        angles="xy",
-        scale_units="xy",
-        scale=fastest / (0.9 * step),
-        pivot="mid",
-        units="width",
-        width=0.011,
-        minlength=0.1,
-        color="white",
-        edgecolor="black",
-        linewidth=0.6,
-    )
 
 
 def _draw_slice(page: Sheet, result: UnitResult, x: float, y: float, height: float) -> None:
@@ -203,7 +185,7 @@ def _draw_strips(
         ),
         (
             "Content velocity",
-            "no motion" if still else "from one frame to the next, jitter included; colours as in the wheel",
+            _velocity_note(record["motion"], still),
             to_frames(flow_to_rgb(velocity[steps], scale)),
             [f"t = {t} → {t + 1}" for t in steps],
         ),
@@ -215,6 +197,12 @@ def _draw_strips(
         for index, caption in enumerate(captions):
             page.text(MARGIN + index * (_STRIP + 0.1), y + height + 0.15, caption, 8.0, MUTED)
         y += height + 0.68
+
+
+def _velocity_note(motion: Mapping[str, Any], still: bool) -> str:
+    if motion.get("label") in NOTHING_WORDS:
+        return "of noise: the unit shows nothing"
+    return "no motion" if still else "from one frame to the next, jitter included; colours as in the wheel"
 
 
 def _draw_shares(page: Sheet, record: Mapping[str, Any], x: float, y: float) -> None:
@@ -251,7 +239,7 @@ def _draw_activations(page: Sheet, record: Mapping[str, Any], x: float, y: float
     low, high = min([0.0, *known]), max([0.0, *known])
     span = (high - low) or 1.0
     bar_width = WIDTH - MARGIN - x - name_width - value_width
-    pitch = 0.3
+    pitch = 0.22
     axes = page.axes(x + name_width, y, bar_width, pitch * len(rows))
     axes.set_xlim(low - 0.01 * span, low + 1.01 * span)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -259,12 +247,29 @@ def _draw_activations(page: Sheet, record: Mapping[str, Any], x: float, y: float
     axes.axvline(0.0, color=LINE, linewidth=1)
     for index, (words, value) in enumerate(rows):
         level = y + (index + 0.5) * pitch
-        page.text(x, level, words, 9.5, va="center")
+        page.text(x, level, words, 9.0, va="center")
         shown = number(value, "{:.3g}") if value is not None else "not measured"
-        page.text(WIDTH - MARGIN, level, shown, 9.5, ha="right", va="center")
+        page.text(WIDTH - MARGIN, level, shown, 9.0, ha="right", va="center")
         if value is not None:
             axes.barh(index, value, height=0.6, color="#2f6fde" if index == 0 else "#9bb7e8")
     return y + pitch * len(rows)
+
+
+def _draw_trust(page: Sheet, record: Mapping[str, Any], x: float, y: float) -> float:
+    """Indices beside the agreement of seeds; returns where the next block may begin, inches."""
+    left = index_rows(record.get("indices") or {})
+    right = confidence_rows(record.get("confidence"))
+    if not left and not right:
+        return y - 0.4
+    middle, pitch = x + (WIDTH - MARGIN - x) * 0.47, 0.2
+    columns = ((x, middle, "What it depends on", left), (middle + 0.25, WIDTH - MARGIN, "Other seeds", right))
+    for first, last, words, rows in columns:
+        if rows:
+            page.text(first, y - 0.05, words, 10.0, weight="bold")
+        for index, (name, value) in enumerate(rows):
+            page.text(first, y + 0.17 + index * pitch, name, 8.5, MUTED)
+            page.text(last, y + 0.17 + index * pitch, value, 8.5, ha="right")
+    return y + pitch * max(len(left), len(right))
 
 
 def _draw_ascent(page: Sheet, result: UnitResult, x: float, y: float, bottom: float) -> None:

@@ -105,6 +105,8 @@ def record_of(result: UnitResult, render_seconds: float | None = None) -> dict[s
     parts, optimal, given = result.decomposition, result.optimal, result.record
     measured = {
         "activation": dict(result.activation),
+        "indices": dict(result.indices),
+        "confidence": result.confidence,
         "decomposition": {
             "psnr_db": parts.psnr_db,
             "static_psnr_db": parts.static_psnr_db,
@@ -119,7 +121,7 @@ def record_of(result: UnitResult, render_seconds: float | None = None) -> dict[s
             **(given.get("seconds") or {}),
             "render": render_seconds,
         },
-        "peak_memory_mb": given.get("peak_memory_mb", _peak_memory_mb()),
+        "peak_memory_mb": given.get("peak_memory_mb", peak_memory_mb()),
     }
     defaults = {"settings": {"decompose": parts.settings}}
     return plain({**defaults, **given, **measured}, UNIT_FILE)
@@ -160,7 +162,7 @@ def _clip(result: UnitResult) -> tuple[str, Video]:
     return "video", result.video
 
 
-def _peak_memory_mb() -> float | None:
+def peak_memory_mb() -> float | None:
     """The process's largest resident size so far, MB; None where the system does not say."""
     try:
         import resource

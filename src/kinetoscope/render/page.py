@@ -14,7 +14,17 @@ from ..records import RecordUnreadable, finished_units, read_unit, unit_director
 from .colour import DEFAULT_SCALE, legend, scale_number
 from .figure import SHARE_COLOURS
 from .frames import encode_png
-from .words import MISSING, STILL_SPEED, activation_rows, headline, number, number_rows, share_rows
+from .words import (
+    MISSING,
+    activation_rows,
+    confidence_rows,
+    direction_words,
+    headline,
+    index_rows,
+    number,
+    number_rows,
+    share_rows,
+)
 
 _FACTS = ("model", "weights", "layer", "objective", "seed", "precision", "device")
 
@@ -102,6 +112,10 @@ def _card(folder: Path, directory: Path, record: Mapping[str, Any]) -> dict[str,
             for key, words, share in share_rows(decomposition)
         ],
         "bars": _bars(activation_rows(record["activation"])),
+        "truth": [
+            *index_rows(record.get("indices") or {}),
+            *confidence_rows(record.get("confidence")),
+        ],
         "seconds": number(sum(seconds), "{:.1f}", "s") if seconds else "",
         "steps": record["steps"],
     }
@@ -128,10 +142,7 @@ def _bars(rows: Sequence[tuple[str, float | None]]) -> list[dict[str, Any]]:
 
 def _hue(motion: Mapping[str, Any]) -> int | None:
     """The wheel's hue for the unit's direction, degrees; None when it does not go anywhere."""
-    direction, speed = motion.get("direction_deg"), motion.get("speed_px_per_frame")
-    if direction is None or speed is None or speed < STILL_SPEED:
-        return None
-    return round(direction) % 360
+    return None if direction_words(motion) == MISSING else round(motion["direction_deg"]) % 360
 
 
 def _aspect(picture: Path) -> str:

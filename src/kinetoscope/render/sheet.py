@@ -80,6 +80,39 @@ class Sheet:
         self.figure.add_artist(Line2D(ends, [level, level], color=LINE, linewidth=0.8))
 
 
+def draw_arrows(axes: Axes, mean: np.ndarray, across: float = 9.0) -> None:
+    """White arrows on a motion picture, `across` of them along its longer side.
+
+    Args:
+        mean: velocity (2, H, W), pixels per frame; not zero everywhere.
+    """
+    height, width = mean.shape[1:]
+    step = max(max(height, width) / across, 1.0)
+    # Centred on the frame, so that no arrow is cut at one edge only.
+    xs, ys = (
+        np.arange(size % step / 2 + step / 2 - 0.5, size - step / 2 + 0.01, step) for size in (width, height)
+    )
+    nearest = np.ix_(np.rint(ys).astype(int), np.rint(xs).astype(int))
+    u, v = mean[0][nearest], mean[1][nearest]
+    grid_x, grid_y = np.broadcast_arrays(xs, ys[:, None])
+    axes.quiver(
+        grid_x,
+        grid_y,
+        u,
+        v,
+        angles="xy",
+        scale_units="xy",
+        scale=float(np.hypot(*mean).max()) / (0.9 * step),
+        pivot="mid",
+        units="width",
+        width=0.011,
+        minlength=0.1,
+        color="white",
+        edgecolor="black",
+        linewidth=0.6,
+    )
+
+
 def say(axes: Axes, words: str, dark_on_light: bool = False) -> None:
     """Print words in the middle of a picture that has nothing to show."""
     axes.text(

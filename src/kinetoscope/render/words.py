@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ..results import DEAD, FLAT
 from ..types import MOTION_LABELS
 
 ARROWS = "→↗↑↖←↙↓↘"
@@ -15,9 +16,16 @@ ACTIVATION_WORDS = {
     "optimal": "optimal input",
     "reconstruction": "reconstruction",
     "static_only": "still texture",
+    "flat_colour": "mean colour",
     "reversed": "played backwards",
     "shuffled": "frames shuffled",
+    "slowed": "half speed",
+    "sped_up": "double speed",
     "random_input": "random input",
+}
+NOTHING_WORDS = {
+    DEAD: "dead: no clip changes the response",
+    FLAT: "flat: noise or a colour does as well",
 }
 SHARE_WORDS = {"coherent": "coherent motion", "jitter": "jitter", "residual": "residual"}
 
@@ -38,7 +46,7 @@ def number(value: Any, pattern: str = "{:.2f}", unit: str = "") -> str:
 def direction_words(motion: Mapping[str, Any]) -> str:
     """Degrees, arrow and word; a dash when nothing moves or motion has no common direction to speak of."""
     direction, speed = motion.get("direction_deg"), motion.get("speed_px_per_frame")
-    if direction is None or speed is None or speed < STILL_SPEED:
+    if direction is None or speed is None or speed < STILL_SPEED or motion.get("label") in NOTHING_WORDS:
         return MISSING
     index = compass(direction)
     return f"{direction:.0f}° {ARROWS[index]} {MOTION_LABELS[index]}"
@@ -54,7 +62,7 @@ def headline(motion: Mapping[str, Any]) -> str:
         return f"{label} {number(motion.get('divergence_per_frame'), '{:+.3f}', '/frame')}"
     if label in ("counter-clockwise", "clockwise"):
         return f"{label} {number(motion.get('rotation_per_frame'), '{:+.3f}', 'rad/frame')}"
-    return str(label)
+    return NOTHING_WORDS.get(label, str(label))
 
 
 def decibels(value: Any) -> str:
@@ -65,7 +73,12 @@ def decibels(value: Any) -> str:
 
 
 def number_rows(motion: Mapping[str, Any], decomposition: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Name and value, with units, of everything measured about the motion and the fit."""
+    """Name and value, with units, of everything measured about the motion and the fit.
+
+    The motion of a unit that shows nothing is noise, and gets dashes.
+    """
+    if motion.get("label") in NOTHING_WORDS:
+        motion = {}
     return [
         ("direction", direction_words(motion)),
         ("speed of mean", number(motion.get("speed_px_per_frame"), unit="px/frame")),
@@ -87,6 +100,33 @@ def activation_rows(activation: Mapping[str, Any]) -> list[tuple[str, float | No
             value = activation[key]
             rows.append((words, float(value) if number(value) != MISSING else None))
     return rows
+
+
+def index_rows(indices: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Name and value of what is derived from the responses; nothing for a given video."""
+    if not indices:
+        return []
+    return [
+        ("kept by reconstruction", number(indices.get("reconstruction_kept"))),
+        ("motion dependence", number(indices.get("motion_dependence"))),
+        ("direction index", number(indices.get("direction_index"), "{:+.2f}")),
+    ]
+
+
+def confidence_rows(confidence: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Name and value of the agreement across seeds; nothing where one seed was asked for."""
+    if not confidence:
+        return []
+    seeds = len(confidence.get("seeds") or ())
+    same = number(confidence.get("label_agreement"))
+    if same != MISSING:
+        same = f"{round(confidence['label_agreement'] * seeds)} of {seeds} seeds"
+    return [
+        ("same motion", same),
+        ("variance of direction", number(confidence.get("circular_variance"))),
+        ("variance of field", number(confidence.get("field_circular_variance"))),
+        ("speed spread", number(confidence.get("speed_spread_px_per_frame"), unit="px/frame")),
+    ]
 
 
 def share_rows(decomposition: Mapping[str, Any]) -> list[tuple[str, str, float]]:

@@ -1,0 +1,174 @@
+"""The account of one unit after the other: optimum, decomposition, responses, and agreement across seeds."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import nn
+
+from .models.card import ModelCard
+from .motion.decompose import DecomposeSettings, decompose
+from .motion.summary import summarize
+from .optimal.ascend import (
+    Forward,
+    OptimalSettings,
+    batches,
+    maximize,
+    normalize,
+    start_clip,
+    unit_generator,
+)
+from .optimal.objective import Objective, make_objective
+from .results import Confidence, Decomposition, Optimal, UnitResult
+from .truth.agreement import agreement
+from .truth.nothing import nothing_found
+from .truth.redrive import derived_indices, redrive
+from .units.tap import tap
+
+REPEAT_SHARE = 4
+"""Runs from further seeds take one step for so many of the run that is shown: enough to tell the motion."""
+
+Progress = Callable[[int, int, int], None]
+"""Called with the unit's index in the list, the step, and the number of steps."""
+
+StepProgress = Callable[[int, int], None]
+"""Called with the step and the number of steps."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """One checked request: what is needed to account for its units one after the other.
+
+    Attributes:
+        model, card: the network, and what it expects.
+        names: of the layer's units; empty when they have none.
+        shape: of the clip, (C, T, H, W).
+        position: (t, y, x) in the layer's map, for the objective `unit`.
+        optimal, motion: settings of the two stages.
+        record: what `unit.json` says of the request: layer, objective, seed, settings, device, precision, ...
+        progress: told about every step.
+    """
+
+    model: nn.Module
+    card: ModelCard
+    names: tuple[str, ...]
+    shape: tuple[int, int, int, int]
+    position: tuple[int, int, int] | None
+    optimal: OptimalSettings
+    motion: DecomposeSettings
+    record: dict[str, Any]
+    progress: Progress | None
+
+    @contextmanager
+    def listening(self) -> Iterator[Forward]:
+        """Inside, the model is open behind the layer: clips in [0, 1] to its output."""
+        layer, device, precision = (self.record[key] for key in ("layer", "device", "precision"))
+        with tap(self.model, layer, device=device, precision=precision) as tapped:
+            yield lambda clips: tapped(normalize(clips, self.card))
+
+    def objective(self, unit: int) -> Objective:
+        """What is maximized for a unit."""
+        return make_objective(self.record["objective"], unit, self.position)
+
+    def name(self, unit: int) -> str:
+        """The unit's name, or nothing."""
+        return self.names[unit] if unit < len(self.names) else ""
+
+    def results(self, units: list[int]) -> Iterator[UnitResult]:
+        """Each unit's account, as soon as it is finished."""
+        done = 0
+        for batch in batches(units, self.optimal, self.record["device"]):
+            for result in self._batch(batch, done):
+                yield result
+                done += 1
+
+    def _batch(self, units: list[int], done: int) -> Iterator[UnitResult]:
+        device, seed = self.record["device"], self.record["seed"]
+        objectives = [self.objective(unit) for unit in units]
+        repeat = replace(self.optimal, steps=max(1, self.optimal.steps // REPEAT_SHARE))
+        runs = [self.optimal] + [repeat] * (self.record["settings"]["seeds"] - 1)
+        with self.listening() as forward:
+
+            def optima(run: int) -> list[Optimal]:
+                def told(step: int, steps: int) -> None:
+                    if self.progress is not None:
+                        before = sum(settings.steps for settings in runs[:run])
+                        self.progress(done, before + step, sum(settings.steps for settings in runs))
+
+                generators = [unit_generator(seed + run, unit) for unit in units]
+                return maximize(
+                    forward, objectives, self.shape, runs[run], generators, device=device, progress=told
+                )
+
+            shown, *others = (optima(run) for run in range(len(runs)))
+            for index, (unit, objective) in enumerate(zip(units, objectives, strict=True)):
+                optimal = shown[index]
+                decomposition = decompose(optimal.video, self.motion, seed=seed)
+                start = start_clip(self.optimal, self.shape, unit_generator(seed, unit))
+                responses = redrive(forward, objective, optimal.video, decomposition, start)
+                confidence, seconds = self._confidence(decomposition, [run[index] for run in others])
+                yield self._assemble(unit, optimal, decomposition, responses, confidence, seconds)
+
+    def _confidence(
+        self, shown: Decomposition, others: list[Optimal]
+    ) -> tuple[Confidence | None, float | None]:
+        """Agreement with the runs from other seeds, and what those took in seconds; None without any."""
+        if not others:
+            return None, None
+        began, seed = time.perf_counter(), self.record["seed"]
+        seeds = range(seed, seed + 1 + len(others))
+        accounts = [
+            decompose(run.video, self.motion, seed=s) for run, s in zip(others, seeds[1:], strict=True)
+        ]
+        found = [shown, *accounts]
+        seconds = time.perf_counter() - began + sum(run.seconds for run in others)
+        labels = [summarize(account).label for account in found]
+        return agreement([account.velocity for account in found], labels, seeds, others[0].steps), seconds
+
+    def _assemble(
+        self,
+        unit: int,
+        optimal: Optimal,
+        decomposition: Decomposition,
+        responses: dict[str, float],
+        confidence: Confidence | None,
+        seconds: float | None,
+    ) -> UnitResult:
+        decomposition = on_cpu(decomposition)
+        optimal = replace(optimal, video=optimal.video.float().cpu())
+        motion = summarize(decomposition)
+        nothing = nothing_found(responses)
+        return UnitResult(
+            video=optimal.video,
+            optimal=optimal,
+            decomposition=decomposition,
+            motion=motion if nothing is None else replace(motion, label=nothing),
+            activation=responses,
+            indices=derived_indices(responses),
+            confidence=confidence,
+            record={
+                **self.record,
+                "unit": unit,
+                "unit_name": self.name(unit),
+                "steps": optimal.steps,
+                "seconds": {
+                    "optimize": optimal.seconds,
+                    "decompose": decomposition.seconds,
+                    "confidence": seconds,
+                },
+            },
+        )
+
+
+def on_cpu(decomposition: Decomposition) -> Decomposition:
+    """The same with its fields and images in main memory."""
+    return replace(
+        decomposition,
+        static_image=decomposition.static_image.cpu(),
+        displacement=decomposition.displacement.cpu(),
+        velocity=decomposition.velocity.cpu(),
+        coherent_velocity=decomposition.coherent_velocity.cpu(),
+        reconstruction=decomposition.reconstruction.cpu(),
+    )

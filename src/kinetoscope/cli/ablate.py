@@ -1,0 +1,94 @@
+"""`kinetoscope ablate`: the ablations of the paper for one unit, with numbers."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from .options import Debug, Device, Force, Model, MotionScale, Out, Quiet, Seed, Size, Steps, Weights
+from .study import Layer, OneUnit, Study, plan_study
+
+if TYPE_CHECKING:
+    from ..account import Progress
+
+COLUMNS = (
+    "response\nto optimum",
+    "kept by\nrebuilt",
+    "PSNR\n[dB]",
+    "static\n[dB]",
+    "TV of\nD",
+    "TV of\nvideo",
+    "motion",
+    "direction\nerror",
+)
+GROUPS = {
+    "domain": "Optimization domain (Fig. 3)",
+    "loss": "Loss terms of the paper's formulation, two stages (Fig. 4)",
+    "strategy": "One stage instead of two (Fig. 5)",
+}
+NOTES = (
+    "response to optimum, kept by rebuilt: gain of the video, and of texture and motion put together again, "
+    "over the random input, as shares of the gain of the optimum in pixels",
+    "PSNR: the rebuilt video against the optimum; static: the texture against its first frame; TV: mean "
+    "absolute differences along x, y and t, of D as a fraction of the frame",
+    "frames shown: of the optimum where the domain is compared, of the rebuilt video elsewhere",
+)
+
+
+def ablate(
+    model: Model,
+    layer: Layer,
+    unit: OneUnit,
+    out: Out,
+    size: Size = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    weights: Weights = "default",
+    motion_scale: MotionScale = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Leave out what the paper's method is made of, piece by piece, and measure what that does to a unit.
+
+    Pixels against a 3D Fourier spectrum, each loss term dropped in turn, one stage against two. --steps holds
+    for the decomposition's own optimization as well.
+    """
+    from ..studies.ablate import VARIANTS
+
+    study = plan_study(model, layer, unit, weights, size, steps, seed, device, motion_scale)
+    parts = [name for _, name, _ in VARIANTS]
+    study.run("ablation", parts, _find, out, force=force, quiet=quiet)
+
+
+def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
+    from ..motion.paper import PaperSettings
+    from ..render.comparison import Row, draw_comparison
+    from ..render.words import MISSING, decibels, number, title_of
+    from ..studies.ablate import ablate
+
+    paper, steps = PaperSettings(), study.options["steps"]
+    paper = paper if steps is None else replace(paper, steps=steps)
+    found = ablate(study.network, study.layer, study.unit, paper=paper, progress=progress, **study.options)
+    record = {"model": study.request["model"], "weights": study.request["weights"], **found.record}
+    rows, numbers = [], []
+    for variant in found.variants:
+        own, parts = variant.numbers, variant.decomposition
+        numbers.append({"group": variant.group, "name": variant.name, "note": variant.note, **own})
+        cells = (
+            number(own["optimum_gain"]),
+            number(own["activation_kept"]),
+            MISSING if own["psnr_db"] is None else decibels(own["psnr_db"]).removesuffix(" dB"),
+            decibels(own["static_psnr_db"]).removesuffix(" dB"),
+            number(own["displacement_tv"], "{:.4f}"),
+            number(own["video_tv"], "{:.3f}"),
+            f"{own['label']}\n{number(own['speed_px_per_frame'])} px/fr.",
+            number(own["direction_error_deg"], "{:.0f}°"),
+        )
+        shown = variant.video if variant.group == "domain" else parts.reconstruction
+        group = GROUPS[variant.group]
+        rows.append(Row(group, variant.name, variant.note, shown, parts.static_image, parts.velocity, cells))
+    facts = f"objective: {record['objective']}   ·   weights: {record['weights']}   ·   seed {record['seed']}"
+    if record["truth"] is not None:
+        facts += f"   ·   truth: {record['truth']['label']}"
+    title = f"Ablations of {title_of(record)}"
+    return {**record, "rows": numbers}, draw_comparison(title, facts, COLUMNS, rows, NOTES, study.scale)

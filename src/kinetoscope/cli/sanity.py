@@ -1,0 +1,87 @@
+"""`kinetoscope sanity`: is a unit's picture about the unit?"""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .options import Debug, Device, Force, Model, MotionScale, Out, Quiet, Seed, Size, Steps, Weights
+from .study import Layer, OneUnit, Study, plan_study
+
+if TYPE_CHECKING:
+    from ..account import Progress
+
+COLUMNS = (
+    "drives\nthe unit",
+    "field circ.\nvariance",
+    "own\nresponse",
+    "random\ninput",
+    "motion",
+    "direction",
+    "direction\nindex",
+    "motion de-\npendence",
+)
+NOTES = (
+    "drives the unit: what this optimum gains in the unit over the random input, as a share of the unit's "
+    "own; near 1 for other seeds, near 0 or below for what is not the unit's",
+    "field circular variance: of this velocity and the unit's, place by place; 0 the same directions, "
+    "1 opposite ones",
+)
+
+
+def sanity(
+    model: Model,
+    layer: Layer,
+    unit: OneUnit,
+    out: Out,
+    size: Size = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    weights: Weights = "default",
+    motion_scale: MotionScale = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare a unit with other seeds, with its neighbour, with re-drawn weights, and with a dead unit."""
+    from ..studies.sanity import CHECKS
+
+    study = plan_study(model, layer, unit, weights, size, steps, seed, device, motion_scale)
+    study.run("sanity", [name for _, name, _ in CHECKS], _find, out, force=force, quiet=quiet)
+
+
+def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
+    from ..render.comparison import Row, draw_comparison
+    from ..render.words import MISSING, direction_words, number, title_of
+    from ..studies.sanity import check_sanity
+
+    found = check_sanity(study.network, study.layer, study.unit, progress=progress, **study.options)
+    record = {"model": study.request["model"], "weights": study.request["weights"], **found.record}
+    rows, numbers = [], []
+    for check in found.checks:
+        own, parts = check.numbers, check.result.decomposition
+        numbers.append({"group": check.group, "name": check.name, "note": check.note, **own})
+        cells = (
+            number(own["drives_unit"]),
+            number(own["field_circular_variance"]),
+            number(own["response"], "{:.3g}"),
+            number(own["random_input"], "{:.3g}"),
+            f"{own['label']}\n{number(own['speed_px_per_frame'])} px/fr.",
+            MISSING if direction_words(own) == MISSING else number(own["direction_deg"], "{:.0f}°"),
+            number(own["direction_index"]),
+            number(own["motion_dependence"]),
+        )
+        rows.append(
+            Row(
+                check.group,
+                check.name,
+                check.note,
+                check.result.video,
+                parts.static_image,
+                parts.velocity,
+                cells,
+            )
+        )
+    facts = f"objective: {record['objective']}   ·   weights: {record['weights']}   ·   seed {record['seed']}"
+    document = {**record, "rows": numbers, "confidence": asdict(found.confidence)}
+    title = f"Sanity of {title_of(record)}"
+    return document, draw_comparison(title, facts, COLUMNS, rows, NOTES, study.scale)

@@ -1,0 +1,249 @@
+"""The ablations of section 4.2 for any unit, with numbers: domain, loss terms, one stage or two."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..account import Account, Progress, StepProgress, on_cpu
+from ..errors import ModelUnusable
+from ..evaluation.clips import drift
+from ..evaluation.metrics import direction_error_deg
+from ..motion.decompose import DecomposeSettings, decompose, variance_shares
+from ..motion.metrics import displacement_tv, psnr_db, temporal_variance
+from ..motion.paper import PaperSettings
+from ..motion.summary import summarize
+from ..optimal.ascend import Forward, OptimalSettings, maximize, start_clip, unit_generator
+from ..optimal.objective import Objective
+from ..pipeline import account_for
+from ..results import Decomposition
+from ..types import MOTION_LABELS, Video
+from ..warp import content_velocity
+from .one_stage import one_stage
+
+VARIANTS = (
+    ("domain", "pixels", "the default: pixels behind a sigmoid; motion in layers"),
+    ("domain", "3D Fourier", "amplitude = learnable x fixed 1/f; motion in layers"),
+    ("loss", "all terms", "eq. 5-9, one free field per frame"),
+    ("loss", "without L_D", "fields need not be smooth"),
+    ("loss", "without L_I", "the image need not be smooth"),
+    ("loss", "without L_sim", "the image need not look like frame 0"),
+    ("strategy", "one stage", "image and fields optimized for the activation"),
+)
+"""Group, name and what is special, in the order of the figure. The paper's two stages are `all terms`."""
+
+_WITHOUT: dict[str, dict[str, Any]] = {
+    "all terms": {},
+    "without L_D": {"deformation": 0.0},
+    "without L_I": {"smoothness": 0.0},
+    "without L_sim": {"similarity": 0.0},
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of making the pictures of a unit, and what came of it.
+
+    Attributes:
+        group, name, note: as in `VARIANTS`.
+        video: the optimal input that was taken apart, (T, C, H, W) in [0, 1].
+        decomposition: of it.
+        numbers: `optimum_gain` and `activation_kept`, the gains over the random input of the video and of the
+            reconstruction, each as a share of the gain of the optimum in pixels; `psnr_db` (None where the
+            reconstruction is the video), `static_psnr_db`, `displacement_tv`, `video_tv` (mean absolute
+            differences of the video along x, y and t, summed); `label`, `direction_deg`,
+            `speed_px_per_frame`; `direction_error_deg` in [0, 180] and `label_right`, None where the truth is
+            not known; `seconds` beyond those of the optimum in pixels.
+    """
+
+    group: str
+    name: str
+    note: str
+    video: Video
+    decomposition: Decomposition
+    numbers: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """All variants of one unit.
+
+    Attributes:
+        variants: in the order of `VARIANTS`.
+        record: what was ablated and how, plain JSON values.
+    """
+
+    variants: tuple[Variant, ...]
+    record: dict[str, Any]
+
+
+def ablate(
+    model: nn.Module,
+    layer: str,
+    unit: int | str,
+    *,
+    paper: PaperSettings | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Ablation:
+    """Make a unit's pictures in every way of `VARIANTS` and measure each (Li & Li 2025, section 4.2).
+
+    The truth about a unit is known where its name is a word for a motion: the bundled network's classes.
+
+    Args:
+        model, layer, unit, options: as for `visualize_each`; the model comes back as it was.
+        paper: the published formulation's settings; None: the published ones.
+        progress: called with the variant's index, the step, and the number of steps.
+
+    Raises:
+        ModelUnusable: the unit is dead, so that there is nothing to compare.
+        KinetoscopeError: as `visualize_each`.
+    """
+    paper = paper or PaperSettings()
+    account, (chosen,) = account_for(model, layer, [unit], **{**options, "seeds": 1})
+    with account.listening() as forward:
+        study = _Study(account, chosen, forward, account.objective(chosen), paper, progress)
+        variants = tuple(study.variants())
+    record = {
+        **account.record,
+        "unit": chosen,
+        "unit_name": account.name(chosen),
+        "settings": {**account.record["settings"], "paper": asdict(paper)},
+        "truth": truth_of(account.name(chosen)),
+    }
+    return Ablation(variants, record)
+
+
+def truth_of(name: str) -> dict[str, Any] | None:
+    """The motion a unit of that name must show: `label`, and `direction_deg` of a translation; else None."""
+    if name not in MOTION_LABELS:
+        return None
+    index = MOTION_LABELS.index(name)
+    return {"label": name, "direction_deg": 45.0 * index if index < 8 else None}
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What all variants share."""
+
+    account: Account
+    unit: int
+    forward: Forward
+    objective: Objective
+    paper: PaperSettings
+    progress: Progress | None
+
+    def variants(self) -> Iterator[Variant]:
+        settings, seed = self.account.optimal, self.account.record["seed"]
+        rest = self._response(start_clip(settings, self.account.shape, self._generator()))
+        optimum = self._optimum(settings, 0)
+        gain = self._response(optimum) - rest
+        if not gain > 0:
+            raise ModelUnusable(
+                f"unit {self.unit} of {self.account.record['layer']!r} answers to nothing that was tried; "
+                "choose one that is alive"
+            )
+        for index, (group, name, note) in enumerate(VARIANTS):
+            began = time.perf_counter()
+            video, motion = optimum, self.account.motion
+            if name in _WITHOUT:
+                terms = replace(self.paper, **_WITHOUT[name])
+                motion = DecomposeSettings(formulation="paper", paper=terms)
+            elif name == "3D Fourier":
+                video = self._optimum(replace(settings, domain="fourier"), index)
+            if name == "one stage":
+                parts = self._one_stage(gain, index)
+                video = parts.reconstruction
+            else:
+                parts = decompose(video, motion, seed=seed)
+            numbers = {
+                "optimum_gain": (self._response(video) - rest) / gain,
+                "activation_kept": (self._response(parts.reconstruction) - rest) / gain,
+                **measured(video, parts, self.account.name(self.unit)),
+                "seconds": time.perf_counter() - began,
+            }
+            if name == "one stage":
+                numbers["psnr_db"] = None
+            yield Variant(group, name, note, video.cpu(), on_cpu(parts), numbers)
+
+    def _generator(self) -> torch.Generator:
+        return unit_generator(self.account.record["seed"], self.unit)
+
+    def _told(self, index: int) -> StepProgress:
+        def told(step: int, steps: int) -> None:
+            if self.progress is not None:
+                self.progress(index, step, steps)
+
+        return told
+
+    def _response(self, video: Video) -> float:
+        with torch.no_grad():
+            return float(self.objective(self.forward(video.transpose(0, 1)[None])))
+
+    def _optimum(self, settings: OptimalSettings, index: int) -> Video:
+        (found,) = maximize(
+            self.forward,
+            [self.objective],
+            self.account.shape,
+            settings,
+            [self._generator()],
+            device=self.account.record["device"],
+            progress=self._told(index),
+        )
+        return found.video
+
+    def _one_stage(self, gain: float, index: int) -> Decomposition:
+        began = time.perf_counter()
+        image, displacement, video = one_stage(
+            self.forward,
+            self.objective,
+            self.account.shape,
+            self.account.optimal,
+            self.paper,
+            gain,
+            self._generator(),
+            device=self.account.record["device"],
+            progress=self._told(index),
+        )
+        flat = torch.zeros_like(displacement[:-1])
+        still = temporal_variance(video)
+        return Decomposition(
+            static_image=image,
+            displacement=displacement,
+            velocity=content_velocity(displacement, flat),
+            coherent_velocity=flat,
+            reconstruction=video,
+            psnr_db=psnr_db(video, video),
+            static_psnr_db=psnr_db(image, video[0]),
+            displacement_tv=displacement_tv(displacement),
+            variance_explained=variance_shares(still, still, 0.0),
+            settings={"formulation": "one stage", "paper": asdict(self.paper)},
+            seconds=time.perf_counter() - began,
+        )
+
+
+def measured(video: Video, parts: Decomposition, name: str) -> dict[str, Any]:
+    """The numbers of a variant that need no network; keys as in `Variant`.
+
+    Args:
+        name: the unit's, from which the truth is known.
+    """
+    motion, truth = summarize(parts), truth_of(name)
+    error = None
+    if truth is not None and truth["direction_deg"] is not None:
+        found: Tensor = parts.velocity.mean(dim=(0, 2, 3)).cpu()
+        error = direction_error_deg(found, drift(truth["direction_deg"], 1.0))
+    return {
+        "psnr_db": parts.psnr_db,
+        "static_psnr_db": parts.static_psnr_db,
+        "displacement_tv": parts.displacement_tv,
+        "video_tv": sum(float(video.diff(dim=axis).abs().mean()) for axis in (0, 2, 3)),
+        "label": motion.label,
+        "direction_deg": motion.direction_deg,
+        "speed_px_per_frame": motion.speed_px_per_frame,
+        "direction_error_deg": error,
+        "label_right": None if truth is None else motion.label == truth["label"],
+    }

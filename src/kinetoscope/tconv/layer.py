@@ -1,0 +1,68 @@
+"""The temporally factorized convolution as a layer."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .kernel import Kernel, temporal_kernel
+
+IDENTITY = {"scale": 1.0, "rotate": 0.0, "translate_x": 0.0, "translate_y": 0.0}
+"""The trajectory's four parameters, by name, and their values where nothing moves."""
+
+
+class Conv3T(nn.Conv3d):
+    """A `Conv3d` whose kernel is its first slice, moved on from frame to frame (Ras2020, section 3).
+
+    Takes the arguments of `torch.nn.Conv3d` and stands wherever that does. Learned are `first_weight`
+    (out, in / groups, 1, h, w) and `scale`, `rotate`, `translate_x`, `translate_y`, each (D-1, out), beside
+    `bias`: h w in + 4 (D-1) numbers per output channel in place of D h w in; `temporal_kernel` says what they
+    mean. `weight`, the kernel (out, in / groups, D, h, w), is computed from them whenever it is asked for and
+    never stored: writing into it changes nothing.
+
+    The state dict of the official code loads: it holds `weight` as well, which is passed over. A new layer
+    stands still and draws its first slice as `Conv3d` draws kernels; the official code draws from N(0, 1),
+    which makes no difference before batch norm.
+    """
+
+    first_weight: nn.Parameter
+    scale: nn.Parameter
+    rotate: nn.Parameter
+    translate_x: nn.Parameter
+    translate_y: nn.Parameter
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        kernel = self._parameters.pop("weight")
+        assert kernel is not None
+        steps = kernel.new_empty(self.kernel_size[0] - 1, self.out_channels)
+        self.first_weight = nn.Parameter(torch.empty_like(kernel[:, :, :1]))
+        for name in IDENTITY:
+            setattr(self, name, nn.Parameter(steps.clone()))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw first slice and bias anew, from torch's global generator, and stand still."""
+        if "weight" in self._parameters:  # the base class asks before there is anything to draw
+            return
+        bound = 1 / math.sqrt(self.in_channels // self.groups * math.prod(self.kernel_size))
+        for drawn in (self.first_weight, self.bias):
+            if drawn is not None:
+                nn.init.uniform_(drawn, -bound, bound)
+        self.reset_trajectory()
+
+    def reset_trajectory(self) -> None:
+        """Stand still: every slice like the first."""
+        for name, value in IDENTITY.items():
+            nn.init.constant_(getattr(self, name), value)
+
+    @property
+    def weight(self) -> Kernel:  # type: ignore[override]  # to be read only, unlike Conv3d's
+        """The kernel that the parameters make now, (out, in / groups, D, h, w)."""
+        with torch.autocast(self.first_weight.device.type, enabled=False):  # places bear no rounding
+            return temporal_kernel(self.first_weight, *(getattr(self, name) for name in IDENTITY))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *more: Any) -> None:
+        state_dict.pop(f"{prefix}weight", None)
+        super()._load_from_state_dict(state_dict, prefix, *more)
