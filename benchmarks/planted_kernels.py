@@ -12,7 +12,7 @@ import statistics
 from pathlib import Path
 
 import kinetoscope as ks
-from kinetoscope.evaluation.planted import MotionEnergy
+from kinetoscope.evaluation.networks import MotionEnergy
 from kinetoscope.units.unit import parse_size
 
 DIRECTIONS = tuple(range(0, 360, 45))
@@ -29,7 +29,9 @@ def main() -> None:
     for direction in DIRECTIONS:
         for speed in SPEEDS:
             model = MotionEnergy([(direction, speed)])
-            (result,) = ks.visualize(model, "energy", [0], size=parse_size(options.size), seed=options.seed)
+            (result,) = ks.visualize(
+                model, "energy", [0], size=parse_size(options.size), seed=options.seed, seeds=1
+            )
             off = (result.motion.direction_deg - direction + 180) % 360 - 180
             row = {
                 "direction_deg": direction,

@@ -72,11 +72,15 @@ def test_wrong_commands_do_not_parse(line: str, told: str) -> None:
         parse(line)
 
 
+def options_of(command: Any) -> set[str]:
+    own = {opt for parameter in command.params for opt in parameter.opts}
+    return own.union(*(options_of(sub) for sub in getattr(command, "commands", {}).values()))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_options_and_verbs_in_running_text_exist(page: Path) -> None:
     group: Any = typer.main.get_command(app)
-    known = {opt for verb in group.commands.values() for parameter in verb.params for opt in parameter.opts}
-    known |= {opt for parameter in group.params for opt in parameter.opts} | {"--help"}
+    known = options_of(group) | {"--help"}
     spans = re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text(encoding="utf-8")))
     ours = [span for span in spans if span.startswith(("--", "kinetoscope "))]
     named = {word for span in ours for word in re.findall(r"(?<!\S)--[a-z-]+", span)}

@@ -8,10 +8,20 @@ from torch import nn
 
 import kinetoscope as ks
 from kinetoscope.errors import ClipTooSmall, LayerNotFound, ModelUnusable, SettingInvalid, UnitOutOfRange
-from kinetoscope.evaluation.planted import MotionEnergy
+from kinetoscope.evaluation.networks import MotionEnergy
 from kinetoscope.pipeline import request_settings
 
-ACTIVATIONS = {"optimal", "random_input", "reconstruction", "static_only", "reversed", "shuffled"}
+ACTIVATIONS = {
+    "optimal",
+    "random_input",
+    "reconstruction",
+    "static_only",
+    "flat_colour",
+    "reversed",
+    "shuffled",
+    "slowed",
+    "sped_up",
+}
 CARD = ks.ModelCard(clip=(6, 16, 20), class_names=("near", "far", "up"), output_layer="head")
 
 
@@ -53,26 +63,45 @@ def assert_untouched(model, before):
 @pytest.mark.parametrize(("direction", "speed"), [(0, 1.0), (135, 2.0), (270, 1.0)])
 def test_a_planted_kernel_shows_its_direction_and_speed(direction, speed):
     model = MotionEnergy([(direction, speed)], size=(5, 9))
-    (result,) = ks.visualize(model, layer="energy", units=[0], size=(12, 48, 56))
+    (result,) = ks.visualize(model, layer="energy", units=[0], size=(12, 48, 56), seeds=1)
     off = (result.motion.direction_deg - direction + 180) % 360 - 180
     assert abs(off) <= 10
     assert result.motion.speed_px_per_frame == pytest.approx(speed, rel=0.25)
     assert result.activation["optimal"] > 1.5 * result.activation["reversed"]
+    assert result.indices["motion_dependence"] > 0.3  # slow kernels answer to a still grating as well
+    assert result.confidence is None
 
 
 def test_results_are_complete():
-    (result,) = ks.visualize(Small(), layer="first", units=[2], card=CARD, steps=5, seed=4)
+    (result,) = ks.visualize(Small(), layer="first", units=[2], card=CARD, steps=5, seed=4, seeds=2)
     assert set(result.activation) == ACTIVATIONS
     assert result.optimal.video.shape == (6, 3, 16, 20)
     assert result.decomposition.velocity.shape == (5, 2, 16, 20)
     assert result.record["objective"] == "channel-relu"
     assert result.record["unit"] == 2
-    assert result.record["settings"] == request_settings(card=CARD, steps=5)
+    assert result.record["settings"] == request_settings(card=CARD, steps=5, seeds=2)
     assert {"kinetoscope", "torch", "python"} == set(result.record["versions"])
 
 
+def test_seeds_are_compared_and_change_nothing_else():
+    told = []
+    options = {"card": CARD, "steps": 8, "seed": 5}
+    (alone,) = ks.visualize(Small(), "first", [3], **options, seeds=1)
+    (compared,) = ks.visualize(
+        Small(), "first", [3], **options, seeds=3, progress=lambda *step: told.append(step)
+    )
+    assert torch.equal(compared.optimal.video, alone.optimal.video)
+    assert compared.activation == alone.activation
+    assert alone.confidence is None
+    assert (compared.confidence.seeds, compared.confidence.repeat_steps) == ((5, 6, 7), 2)
+    assert compared.confidence.directions_deg[0] == pytest.approx(compared.motion.direction_deg, abs=1e-3)
+    assert len(set(compared.confidence.speeds_px_per_frame)) > 1  # the others are other runs
+    assert told == [(0, step, 12) for step in range(1, 13)]
+    assert compared.record["seconds"]["confidence"] > 0
+
+
 def test_class_outputs_go_by_name():
-    results = ks.visualize(Small(), layer="head", units=["up", 0], card=CARD, steps=2)
+    results = ks.visualize(Small(), layer="head", units=["up", 0], card=CARD, steps=2, seeds=1)
     assert [r.record["unit"] for r in results] == [2, 0]
     assert [r.record["unit_name"] for r in results] == ["up", "near"]
     assert results[0].record["objective"] == "channel"
@@ -80,7 +109,7 @@ def test_class_outputs_go_by_name():
 
 def test_a_batch_equals_single_runs_and_itself():
     model = Small()
-    options = {"card": CARD, "steps": 10, "seed": 1}
+    options = {"card": CARD, "steps": 10, "seed": 1, "seeds": 1}
     together = ks.visualize(model, "first", list(range(8)), **options)
     for unit, result in enumerate(together):
         (alone,) = ks.visualize(model, "first", [unit], **options)
@@ -89,13 +118,13 @@ def test_a_batch_equals_single_runs_and_itself():
 
 
 def test_seeds_differ():
-    one, two = (ks.visualize(Small(), "first", [0], card=CARD, steps=3, seed=s)[0] for s in (0, 1))
+    one, two = (ks.visualize(Small(), "first", [0], card=CARD, steps=3, seed=s, seeds=1)[0] for s in (0, 1))
     assert not torch.equal(one.optimal.video, two.optimal.video)
 
 
 def test_activation_is_the_clean_response():
     model = Small().eval()
-    (result,) = ks.visualize(model, "second", [1], card=CARD, steps=4, objective="channel")
+    (result,) = ks.visualize(model, "second", [1], card=CARD, steps=4, objective="channel", seeds=1)
     with torch.no_grad():
         clip = result.optimal.video.transpose(0, 1)[None]
         response = model.second(model.norm(model.first(clip)).relu())[0, 1].mean()
@@ -104,7 +133,8 @@ def test_activation_is_the_clean_response():
 
 def test_bf16_is_close_to_fp32():
     runs = [
-        ks.visualize(Small(), "second", [1], card=CARD, steps=8, precision=p)[0] for p in ("fp32", "bf16")
+        ks.visualize(Small(), "second", [1], card=CARD, steps=8, precision=p, seeds=1)[0]
+        for p in ("fp32", "bf16")
     ]
     assert runs[1].activation["optimal"] == pytest.approx(runs[0].activation["optimal"], rel=0.1, abs=0.02)
 
@@ -145,6 +175,7 @@ def test_the_model_comes_back_after_success_failure_and_interruption():
         ({"position": (0, 0, 99), "objective": "unit"}, UnitOutOfRange, "99"),
         ({"precision": "fp8"}, SettingInvalid, "bf16"),
         ({"steps": 0}, SettingInvalid, "steps"),
+        ({"seeds": 0}, SettingInvalid, "at least 1"),
         ({"card": ks.ModelCard(clip=(6, 16, 20), channels=2)}, ModelUnusable, "2 channels"),
     ],
 )
@@ -166,6 +197,8 @@ def test_weights_that_are_not_finite_are_named():
 
 def test_a_copy_gives_the_same_arrays():
     model = Small()
-    one, two = (ks.visualize(m, "first", [5], card=CARD, steps=4)[0] for m in (model, copy.deepcopy(model)))
+    one, two = (
+        ks.visualize(m, "first", [5], card=CARD, steps=4, seeds=1)[0] for m in (model, copy.deepcopy(model))
+    )
     assert torch.equal(one.optimal.video, two.optimal.video)
     assert one.record["weights_sha256"] == two.record["weights_sha256"]

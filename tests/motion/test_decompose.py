@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kinetoscope.errors import ClipTooSmall, SettingInvalid
-from kinetoscope.evaluation.planted import (
+from kinetoscope.evaluation.clips import (
     expansion,
     noise_texture,
     planted_clip,

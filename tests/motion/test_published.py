@@ -1,6 +1,5 @@
 """Published optimal videos of real networks, beside what their published code reaches in 2000 steps."""
 
-
 import pytest
 from outside import needs, outside
 

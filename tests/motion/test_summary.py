@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kinetoscope.evaluation.planted import expansion, rotation, translation
+from kinetoscope.evaluation.clips import expansion, rotation, translation
 from kinetoscope.motion.summary import affine_parts, direction_deg, divergence, label_motion
 from kinetoscope.motion.summary import rotation as turning
 from kinetoscope.types import MOTION_LABELS

@@ -10,6 +10,7 @@ from .attribute import attribute
 from .decode import decode
 from .decompose import decompose
 from .demo import demo
+from .evaluate import evaluate
 from .feature_maps import feature_maps
 from .kernels import kernels
 from .layers import layers
@@ -48,3 +49,4 @@ VERBS = (
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(evaluate, name="evaluate")

@@ -1,134 +1,197 @@
-"""Planted answers: clips with a known velocity field, and kernels tuned to a known motion."""
+"""Recover what was planted: clips and networks of known motion, under every formulation."""
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..types import Image, Velocity, Video, VideoBatch
-from ..warp import pixel_grid, sample
+from ..motion.coherent import CoherentSettings
+from ..motion.decompose import DecomposeSettings, decompose
+from ..motion.paper import PaperSettings
+from ..motion.summary import summarize_velocity
+from ..pipeline import visualize
+from ..records import plain
+from ..results import Decomposition, MotionSummary
+from ..types import Velocity
+from .cases import CARD, ClipCase, NetworkCase, Size, clip_cases, network_cases
+from .metrics import (
+    Where,
+    angular_errors_deg,
+    direction_error_deg,
+    endpoint_errors,
+    shifted_correlation,
+    spectrum_correlation,
+    speed_ratio,
+)
 
-Motion = Callable[[Tensor, float], Tensor]
-"""Where content seen at p (1, 2, H, W), pixels from the frame's middle, at a time t was at time 0."""
-
-
-def still() -> Motion:
-    """No motion."""
-    return lambda p, t: p
-
-
-def translation(direction_deg: float, speed: float) -> Motion:
-    """A drift; 0 degrees is right, 90 up, `speed` in pixels per frame."""
-    angle = math.radians(direction_deg)
-    step = speed * torch.tensor([math.cos(angle), -math.sin(angle)]).view(1, 2, 1, 1)
-    return lambda p, t: p - step * t
-
-
-def rotation(radians_per_frame: float) -> Motion:
-    """Turning about the middle, counter-clockwise on screen positive (y points down)."""
-
-    def back(p: Tensor, t: float) -> Tensor:
-        angle = radians_per_frame * t
-        x, y = p[:, 0], p[:, 1]
-        turned = (
-            x * math.cos(angle) - y * math.sin(angle),
-            x * math.sin(angle) + y * math.cos(angle),
-        )
-        return torch.stack(turned, dim=1)
-
-    return back
-
-
-def expansion(growth_per_frame: float) -> Motion:
-    """Growth about the middle; 0.02 is 2 % per frame, a divergence of 0.04."""
-    return lambda p, t: p / (1 + growth_per_frame) ** t
+MeanField = Float[Tensor, "2 height width"]
+Track = Float[Tensor, "time 2"]
 
 
 @dataclass(frozen=True)
-class PlantedClip:
-    """A clip and the truth about it.
+class PlantedSettings:
+    """How much is tested.
 
     Attributes:
-        video: (T, C, H, W) in [0, 1].
-        velocity: the true content velocity, (T-1, 2, H, W), pixels per frame.
+        seeds: of textures, speeds, directions and optimizations: 0 to `seeds` - 1.
+        clip: (T, H, W) of planted clips.
+        network_clip: (T, H, W) of planted networks' optimal inputs.
+        paper_steps: Adam steps of the paper's formulation; it states 2000.
     """
 
-    video: Video
-    velocity: Velocity
+    seeds: int = 3
+    clip: Size = (16, 96, 128)
+    network_clip: Size = (16, 64, 64)
+    paper_steps: int = 2000
+
+    def formulations(self) -> dict[str, DecomposeSettings]:
+        """What is compared: ours; free fields per frame, otherwise fitted as ours; the paper's own."""
+        return {
+            "layered": DecomposeSettings(),
+            "free": DecomposeSettings(coherent=CoherentSettings(steps=0)),
+            "paper": DecomposeSettings(formulation="paper", paper=PaperSettings(steps=self.paper_steps)),
+        }
 
 
-def planted_clip(texture: Image, motion: Motion, frames: int, height: int, width: int) -> PlantedClip:
-    """Move a texture; content enters from beyond the frame, so the texture should be larger than it.
-
-    Args:
-        texture: (C, h, w) in [0, 1]; its middle is the frame's middle at time 0.
-    """
-    middle = torch.tensor([(width - 1) / 2, (height - 1) / 2]).view(1, 2, 1, 1)
-    rows, columns = texture.shape[-2:]
-    texture_middle = torch.tensor([(columns - 1) / 2, (rows - 1) / 2]).view(1, 2, 1, 1)
-    places = pixel_grid(height, width) - middle
-    video = torch.cat([sample(texture[None], motion(places, t) + texture_middle) for t in range(frames)])
-    # the field does not depend on time: content at p moves to where content of a frame earlier came from
-    velocity = motion(places, -1.0) - places
-    return PlantedClip(video, velocity.expand(frames - 1, -1, -1, -1))
+QUICK = PlantedSettings(seeds=1, clip=(16, 48, 64), network_clip=(16, 40, 48), paper_steps=400)
+"""Smaller, and the paper's formulation with a fifth of its steps; sizes and steps stand in the report."""
 
 
-def noise_texture(height: int, width: int, generator: torch.Generator) -> Image:
-    """Colour noise with the 1/f amplitude spectrum of natural images, (3, H, W) in [0, 1]."""
-    y, x = torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)
-    frequency = torch.hypot(y, x).clamp(min=1 / max(height, width))
-    spectrum = torch.fft.fft2(torch.randn(3, height, width, generator=generator)) / frequency
-    noise = torch.fft.ifft2(spectrum).real
-    return (0.5 + 0.18 * (noise - noise.mean()) / noise.std()).clamp(0, 1)
+@dataclass(frozen=True)
+class Errors:
+    """How far the recovered motion is from the planted one; `metrics` defines each number.
 
-
-class MotionEnergy(nn.Module):
-    """Spatiotemporal Gabor quadrature pairs, squared and summed (Adelson & Bergen 1985).
-
-    Takes RGB clips; unit k of the layer `energy` prefers `tuning[k]`: (direction in degrees, speed in pixels
-    per frame).
+    Attributes:
+        endpoint_px: median over pixels and steps.
+        endpoint_p90_px: nine of ten pixels are better.
+        angular_deg: median over pixels and steps.
+        direction_deg: of the mean velocity; None where the truth has no drift.
+        speed_ratio: None where the truth is still.
+        texture_correlation: clips: `shifted_correlation`; networks: `spectrum_correlation`; None where no
+            texture was planted.
     """
 
-    def __init__(
-        self,
-        tuning: list[tuple[float, float]],
-        *,
-        wavelength: float = 8.0,
-        size: tuple[int, int] = (7, 11),
-    ) -> None:
-        """Args: wavelength: pixels. size: of the kernels, frames and pixels, both odd."""
-        super().__init__()
-        self.tuning = tuple(tuning)
-        frames, side = size
-        t = (torch.arange(frames) - frames // 2).view(-1, 1, 1).float()
-        y, x = pixel_grid(side, side)[0].flip(0) - side // 2
-        envelope = torch.exp(-0.5 * ((t / (frames / 4.5)) ** 2 + (x**2 + y**2) / (side / 3.7) ** 2))
-        kernels = []
-        for direction_deg, speed in tuning:
-            angle = math.radians(direction_deg)
-            along = x * math.cos(angle) - y * math.sin(angle)
-            phase = 2 * math.pi / wavelength * (along - speed * t)
-            for wave in (phase.cos(), phase.sin()):
-                gabor = envelope * wave
-                gabor = gabor - envelope * (gabor.sum() / envelope.sum())  # no response to a flat clip
-                kernels.append(gabor / gabor.norm())
-        weight = torch.stack(kernels)[:, None].repeat(1, 3, 1, 1, 1) / 3
-        same = (frames // 2, side // 2, side // 2)
-        self.conv = nn.Conv3d(3, len(kernels), (frames, side, side), padding=same, bias=False)
-        self.conv.weight = nn.Parameter(weight)
-        self.energy = PairEnergy()
-
-    def forward(self, clips: VideoBatch) -> Float[Tensor, "batch pair time height width"]:
-        """The energy of each pair, (B, K, T, H, W)."""
-        return self.energy(self.conv(clips))
+    endpoint_px: float
+    endpoint_p90_px: float
+    angular_deg: float
+    direction_deg: float | None
+    speed_ratio: float | None
+    texture_correlation: float | None
 
 
-class PairEnergy(nn.Module):
-    """Sum of squares of neighbouring channels."""
+@dataclass(frozen=True)
+class Finding:
+    """One planted case under one formulation.
 
-    def forward(self, responses: VideoBatch) -> Float[Tensor, "batch pair time height width"]:
-        """(B, 2K, T, H, W) to (B, K, T, H, W)."""
-        return responses.square().unflatten(1, (-1, 2)).sum(dim=2)
+    Attributes:
+        planted: "clip" or "network".
+        family, name, seed: which case.
+        formulation: one of `PlantedSettings.formulations`.
+        truth, result: the motion of the whole frame in a few numbers, planted and recovered.
+        errors: over the pixels that the case speaks about.
+        motion_share: share of the temporal variance that the true motion explains; None for networks.
+        variance_explained: as `Decomposition` says.
+        psnr_db: of the reconstruction.
+        seconds: `decompose`, and `optimize` for a network.
+        truth_path, result_path: where content went on average since the first frame, (T, 2), pixels.
+        truth_field, result_field: velocities averaged over time, (2, H, W), pixels per frame.
+    """
+
+    planted: str
+    family: str
+    name: str
+    seed: int
+    formulation: str
+    truth: MotionSummary
+    result: MotionSummary
+    errors: Errors
+    motion_share: float | None
+    variance_explained: dict[str, float]
+    psnr_db: float
+    seconds: dict[str, float]
+    truth_path: Track
+    result_path: Track
+    truth_field: MeanField
+    result_field: MeanField
+
+    def to_json(self) -> dict[str, Any]:
+        """A row of `planted.json`: everything but the fields."""
+        row = {key: getattr(self, key) for key in self.__dataclass_fields__ if not key.endswith("_field")}
+        return plain(row)
+
+
+def planted_cases(settings: PlantedSettings) -> list[tuple[int, ClipCase | NetworkCase]]:
+    """Every case with its seed, in the order of the report."""
+    cases: list[tuple[int, ClipCase | NetworkCase]] = []
+    for seed in range(settings.seeds):
+        cases += [(seed, clip) for clip in clip_cases(seed, settings.clip)]
+        cases += [(seed, network) for network in network_cases(seed, settings.network_clip)]
+    return cases
+
+
+def judge(case: ClipCase | NetworkCase, seed: int, settings: PlantedSettings) -> list[Finding]:
+    """Recover one case under every formulation and compare with the truth.
+
+    The formulations take apart the same clip: of a network, its one optimal input.
+    """
+    if isinstance(case, ClipCase):
+        planted, truth, where, share = "clip", case.clip.velocity, None, case.clip.motion_share
+        video, ours, seconds = case.clip.video, None, {}
+    else:
+        planted, truth, where, share = "network", case.velocity, case.where, None
+        (unit,) = visualize(
+            case.model, case.layer, [0], card=CARD, objective=case.objective, size=case.size, seed=seed
+        )
+        video, ours = unit.video, unit.decomposition
+        seconds = {"optimize": unit.record["seconds"]["optimize"]}
+    findings = []
+    for formulation, how in settings.formulations().items():
+        found = ours if ours and formulation == "layered" else decompose(video, how, seed=seed)
+        errors = replace(compare(found.velocity, truth, where), texture_correlation=_texture(case, found))
+        moved = found.displacement.mean(dim=(2, 3))
+        findings.append(
+            Finding(
+                planted=planted,
+                family=case.family,
+                name=case.name,
+                seed=seed,
+                formulation=formulation,
+                truth=summarize_velocity(truth),
+                result=summarize_velocity(found.velocity),
+                errors=errors,
+                motion_share=share,
+                variance_explained=found.variance_explained,
+                psnr_db=found.psnr_db,
+                seconds={**seconds, "decompose": found.seconds},
+                truth_path=torch.cat([torch.zeros(1, 2), truth.mean(dim=(2, 3)).cumsum(dim=0)]),
+                result_path=moved[0] - moved,
+                truth_field=truth.mean(dim=0),
+                result_field=found.velocity.mean(dim=0),
+            )
+        )
+    return findings
+
+
+def compare(found: Velocity, truth: Velocity, where: Where | None = None) -> Errors:
+    """All errors of a velocity field, over the pixels `where` (all by default); no texture."""
+    if where is None:
+        where = torch.ones_like(truth[:1, :1], dtype=torch.bool)
+    inside = where.expand_as(truth[:, :1])
+    endpoint = endpoint_errors(found, truth)[inside]
+    found_mean, true_mean = ((u * inside).sum(dim=(0, 2, 3)) / inside.sum() for u in (found, truth))
+    return Errors(
+        endpoint_px=float(endpoint.median()),
+        endpoint_p90_px=float(endpoint.sort().values[int(0.9 * (len(endpoint) - 1))]),
+        angular_deg=float(angular_errors_deg(found, truth)[inside].median()),
+        direction_deg=direction_error_deg(found_mean, true_mean),
+        speed_ratio=speed_ratio(found, truth, where),
+        texture_correlation=None,
+    )
+
+
+def _texture(case: ClipCase | NetworkCase, found: Decomposition) -> float | None:
+    if isinstance(case, ClipCase):
+        return shifted_correlation(found.static_image, case.clip.texture)
+    return None if case.texture is None else spectrum_correlation(found.static_image, case.texture)

@@ -72,7 +72,11 @@ def label_motion(velocity: Velocity) -> str:
 
 def summarize(decomposition: Decomposition) -> MotionSummary:
     """The numbers and the word of a decomposition's velocity."""
-    velocity = decomposition.velocity
+    return summarize_velocity(decomposition.velocity)
+
+
+def summarize_velocity(velocity: Velocity) -> MotionSummary:
+    """A velocity field, jitter included, in a few numbers and a word."""
     drift = velocity.mean(dim=(0, 2, 3))
     speed, mean_speed = float(drift.norm()), float(velocity.norm(dim=1).mean())
     return MotionSummary(

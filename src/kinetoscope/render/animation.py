@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..records import write_bytes_atomically
 from .colour import FAINT, INK, PAPER, font
-from .frames import DEFAULT_FPS, film_codec, encode_gif
+from .frames import DEFAULT_FPS, encode_gif, film_codec
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 Panel = tuple[str, Picture]

@@ -1,0 +1,135 @@
+"""Findings as Markdown tables: medians with their range, in the order of the cases."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..render.words import MISSING
+from .metrics import Spread, spread
+
+Row = Mapping[str, Any]
+Column = tuple[str, Callable[[Row], float | None], str]
+"""Head, value of a row, and how to print it."""
+
+
+def planted_report(rows: Sequence[Row], settings: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    """The report of `evaluate planted`.
+
+    Args:
+        rows: as in `planted.json`.
+        settings: `PlantedSettings`, plain.
+        environment: versions and threads; printed.
+    """
+    parts = ["# What was planted, and what came back", _planted_notes(settings, environment)]
+    for planted, title in (("clip", "Planted clips"), ("network", "Planted networks")):
+        chosen = [row for row in rows if row["planted"] == planted]
+        parts += [f"## {title}", _table(chosen, ("family", "formulation"), _PLANTED_COLUMNS)]
+    parts += ["## Why fields per frame lose the motion", _why(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _error(name: str) -> Callable[[Row], float | None]:
+    return lambda row: row["errors"][name]
+
+
+def _share(name: str) -> Callable[[Row], float | None]:
+    return lambda row: row["variance_explained"][name]
+
+
+_PLANTED_COLUMNS: tuple[Column, ...] = (
+    ("end-point error, px/frame", _error("endpoint_px"), ".3f"),
+    ("nine of ten below", _error("endpoint_p90_px"), ".2f"),
+    ("angular error, deg", _error("angular_deg"), ".1f"),
+    ("direction error, deg", _error("direction_deg"), ".1f"),
+    ("speed ratio", _error("speed_ratio"), ".2f"),
+    ("texture correlation", _error("texture_correlation"), ".2f"),
+    ("coherent", _share("coherent"), ".2f"),
+    ("jitter", _share("jitter"), ".2f"),
+    ("residual", _share("residual"), ".2f"),
+    ("true motion", lambda row: row["motion_share"], ".2f"),
+    ("seconds", lambda row: row["seconds"]["decompose"], ".1f"),
+)
+
+
+def _planted_notes(settings: Mapping[str, Any], environment: Mapping[str, Any]) -> str:
+    clip, network = ("x".join(map(str, settings[key])) for key in ("clip", "network_clip"))
+    facts = ", ".join(f"{name} {value}" for name, value in environment.items())
+    return f"""\
+Clips of {clip}, networks' clips of {network} (frames x height x width), {settings["seeds"]} seed(s); {facts}.
+Each cell: median [least, greatest] over all cases of the family and all seeds. A dash: the truth has no such
+number (no drift, no speed, no texture). Definitions: `docs/evaluation.md`.
+
+- **layered**: the default; velocities that accumulate, then jitter.
+- **free**: the same fit without the accumulating velocity: one free field per frame.
+- **paper**: the published formulation, {settings["paper_steps"]} steps (it states 2000).
+
+Coherent, jitter and residual are the shares of temporal variance that each accounts for; *true motion* is
+what the planted motion explains (the rest is flicker). Seconds are wall clock, of the decomposition alone:
+upper bounds when the machine did other work beside."""
+
+
+def _table(rows: Sequence[Row], keys: Sequence[str], columns: Sequence[Column]) -> str:
+    """A line per combination of the keys' values that occurs, in the order of the rows."""
+    heads = [*keys, "n", *(head for head, _, _ in columns)]
+    lines = [heads, ["---"] * len(heads)]
+    for group in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
+        alike = [row for row in rows if tuple(row[key] for key in keys) == group]
+        cells = [cell(spread([value(row) for row in alike]), form) for _, value, form in columns]
+        lines.append([*group, str(len(alike)), *cells])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def cell(values: Spread | None, form: str) -> str:
+    """Median and range in a table's cell; the range is left out where there is none, a dash for nothing."""
+    if values is None:
+        return MISSING
+    least, median, greatest = (format(v, form) for v in (values.least, values.median, values.greatest))
+    return median if least == greatest else f"{median} [{least}, {greatest}]"
+
+
+def _why(rows: Sequence[Row]) -> str:
+    """How far content travelled along the truth, for each formulation on the grating."""
+    told = []
+    for row in rows:
+        if row["family"].startswith("grating") and row["seed"] == 0:
+            told.append(f"{row['formulation']} {along(row['result_path'], row['truth_path'])[-1]:.1f} px")
+            planted = along(row["truth_path"], row["truth_path"])[-1]
+    if not told:
+        return "No grating was among the cases."
+    return f"""\
+Matching each frame with the nearest stripe costs a free field least, so on stripes it follows the drift for
+half a wavelength and jumps back by a whole one. The grating of seed 0 travelled {planted:.1f} px; what each
+formulation's fields say, first frame to last: {", ".join(told)}. On textures that do not repeat nothing
+forces the jump, but a field must be rough to travel far, and what that costs grows with the distance: part of
+the speed is lost. The paper's constant step of a tenth of the frame also leaves its fields trembling by about
+a pixel, even on a clip that does not move."""
+
+
+def along(path: Sequence[Sequence[float]], truth: Sequence[Sequence[float]]) -> list[float]:
+    """Distance travelled in the true direction, pixels, one number per frame; zeros where nothing travels."""
+    end_x, end_y = truth[-1]
+    length = (end_x**2 + end_y**2) ** 0.5 or 1.0
+    return [(x * end_x + y * end_y) / length for x, y in path]
+
+
+def depth_report(rows: Sequence[Row], title: str, facts: Mapping[str, Any]) -> str:
+    """The report of `evaluate depth`: a line per layer, medians and ranges.
+
+    Args:
+        rows: as in `depth.json`.
+        facts: settings and versions; printed.
+    """
+    columns: tuple[Column, ...] = (
+        ("mean speed, px/frame", lambda row: row["mean_speed_px_per_frame"], ".2f"),
+        ("coherence", lambda row: row["coherence"], ".2f"),
+        ("affine fit R²", lambda row: row["affine_r2"], ".2f"),
+        ("distinct directions, of 8", lambda row: row["directions"], ".1f"),
+        ("coherent share", lambda row: row["coherent_share"], ".2f"),
+        ("PSNR, dB", lambda row: row["psnr_db"], ".1f"),
+        ("seconds", lambda row: row["seconds"], ".1f"),
+    )
+    printed = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+    notes = (
+        f"{printed}. Each cell: median [least, greatest] over the layer's units. Velocities include jitter. "
+        "Definitions: `docs/evaluation.md`. Seconds are wall clock, upper bounds on a busy machine."
+    )
+    return f"# {title}\n\n{notes}\n\n{_table(rows, ('layer',), columns)}\n"

@@ -1,0 +1,74 @@
+"""`kinetoscope evaluate`: what its verbs leave, with small settings."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from kinetoscope import pipeline
+from kinetoscope.cli import main
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    from kinetoscope.evaluation import planted
+
+    few = {name: replace(settings, steps=2) for name, settings in pipeline.OPTIMAL_PRESETS.items()}
+    monkeypatch.setattr(pipeline, "OPTIMAL_PRESETS", few)
+    tiny = planted.PlantedSettings(seeds=1, clip=(4, 16, 24), network_clip=(4, 16, 20), paper_steps=2)
+    monkeypatch.setattr(planted, "QUICK", tiny)
+    chosen = planted.planted_cases
+
+    def some(settings):
+        """Two cases of every seed: a clip and a network."""
+        cases = chosen(settings)
+        return [next(pair for pair in cases if pair[0] == s and pair[1].family == f)
+                for s in range(settings.seeds) for f in ("grating, 8 px", "flicker")]  # fmt: skip
+
+    monkeypatch.setattr(planted, "planted_cases", some)
+
+
+def test_planted_leaves_rows_a_report_and_a_figure(tmp_path, capsys):
+    out = tmp_path / "planted"
+    status = main(["evaluate", "planted", "--quick", "--seeds", "2", "--out", str(out), "--quiet"])
+    assert (status, capsys.readouterr()) == (0, (f"{out / 'report.md'}\n", ""))
+    content = json.loads((out / "planted.json").read_text())
+    assert len(content["rows"]) == 2 * 2 * 3
+    assert {row["seed"] for row in content["rows"]} == {0, 1}
+    assert {"truth", "result", "errors", "seconds"} <= set(content["rows"][0])
+    assert content["settings"]["seeds"] == 2
+    assert content["environment"]["torch"]
+    assert "| flicker | paper | 2 |" in (out / "report.md").read_text()
+    with Image.open(out / "planted.png") as figure:
+        assert figure.width == 1600
+    assert not list(out.rglob("*.part"))
+
+
+def test_depth_leaves_rows_a_report_and_a_figure(tmp_path, capsys):
+    words = ["evaluate", "depth", "motion13", "--weights", "random", "--layers", "conv1,fc", "--units", "2"]
+    status = main([*words, "--size", "8x16x24", "--out", str(tmp_path), "--quiet"])
+    assert (status, capsys.readouterr()) == (0, (f"{tmp_path / 'report.md'}\n", ""))
+    content = json.loads((tmp_path / "depth.json").read_text())
+    assert [row["layer"] for row in content["rows"]] == ["conv1", "conv1", "fc", "fc"]
+    assert [row["unit"] for row in content["rows"]][2:] == [0, 6]
+    assert content["settings"]["weights"] == "random"
+    assert "| fc | 2 |" in (tmp_path / "report.md").read_text()
+    with Image.open(tmp_path / "depth.png") as figure:
+        assert figure.width == 1600
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (["planted", "--seeds", "0"], 2, "--seeds"),
+        (["depth", "motion13", "--layers", "conv9", "--weights", "random"], 1, "conv9"),
+        (["depth", "motion13", "--size", "8x8", "--weights", "random"], 2, "--size"),
+        (["breadth"], 2, "breadth"),
+    ],
+)
+def test_wrong_requests_end_in_a_line(words, status, told, tmp_path, capsys):
+    out = [] if words == ["breadth"] else ["--out", str(tmp_path / "o")]
+    assert main(["evaluate", *words, *out]) == status
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
