@@ -176,7 +176,6 @@ def test_the_model_comes_back_after_success_failure_and_interruption():
         ({"precision": "fp8"}, SettingInvalid, "bf16"),
         ({"steps": 0}, SettingInvalid, "steps"),
         ({"seeds": 0}, SettingInvalid, "at least 1"),
-        ({"card": ks.ModelCard(clip=(6, 16, 20), channels=2)}, ModelUnusable, "2 channels"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_is_computed(change, error, words):

@@ -10,7 +10,7 @@ from torch import nn
 
 from . import __version__
 from .account import Account, Progress, on_cpu
-from .errors import ModelUnusable, SettingInvalid, UnitOutOfRange
+from .errors import SettingInvalid, UnitOutOfRange
 from .models.card import ModelCard
 from .models.registry import card_of, weights_sha256
 from .motion.decompose import PRESETS as DECOMPOSE_PRESETS
@@ -142,10 +142,6 @@ def account_for(
     Arguments and errors as for `visualize_each`.
     """
     card = card or card_of(model)
-    if card.channels not in (1, 3):
-        raise ModelUnusable(
-            f"the model takes {card.channels} channels; 3 (RGB) or 1 (grey) can be visualized"
-        )
     optimal_settings, motion_settings = resolve_settings(preset, steps)
     if seeds < 1:
         raise SettingInvalid(f"seeds is how many runs are compared, at least 1, not {seeds}")

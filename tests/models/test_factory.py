@@ -20,9 +20,6 @@ def plain():
 def carded():
     return neighbour.make(), ModelCard(clip=(4, 6, 8), mean=(0.5,), std=(0.2,))
 
-def channels():
-    return nn.Sequential(nn.Conv3d(5, 2, 3))
-
 def failing():
     raise ValueError("no weights\\nhere")
 
@@ -61,7 +58,7 @@ def forget_modules() -> object:
     yield
     assert sys.path == path
     for name in set(sys.modules) - modules:
-        if name.startswith(("mypack", "neighbour", "torchvision", "kinetoscope_user_")):
+        if name.startswith(("mypack", "neighbour", "kinetoscope_user_")):
             del sys.modules[name]
 
 
@@ -105,7 +102,6 @@ def test_weights_of_factories(folder: Path, tmp_path: Path) -> None:
         (":net", ModelNotFound, "path/to/file.py:factory"),
         ("my-models.py:failing", ModelUnusable, "ValueError: no weights here"),
         ("my-models.py:wrong", ModelUnusable, "gave dict; return an nn.Module"),
-        ("my-models.py:channels", ModelUnusable, "non-RGB input of 5 channels"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(
@@ -122,64 +118,3 @@ def test_interrupting_a_factory_is_no_fault_of_the_model(folder: Path) -> None:
         load_model(f"{folder}/my-models.py:stop")
     with pytest.raises(SettingInvalid, match="num_classes"):
         load_model(f"{folder}/my-models.py:plain", num_classes=3)
-
-
-def fake_torchvision(folder: Path, monkeypatch: pytest.MonkeyPatch, top: str = "", video: str = "") -> None:
-    for part, text in (("", top), ("models", ""), ("models/video", video)):
-        (folder / "torchvision" / part).mkdir(parents=True)
-        (folder / "torchvision" / part / "__init__.py").write_text(text)
-    monkeypatch.syspath_prepend(folder)
-
-
-VIDEO = """
-from urllib.error import URLError
-from torch import nn
-
-class Best:
-    meta = {"categories": ["running", "eating"]}
-
-class R3D_18_Weights:
-    DEFAULT = Best
-
-def r3d_18(*, weights=None, num_classes=2):
-    if weights == "DEFAULT":
-        raise URLError("no network")
-    return nn.Sequential(nn.Conv3d(3, num_classes, 1))
-
-def mvit_v2_s(*, weights=None):
-    net = nn.Conv3d(3, 2, 1)
-    net.asked = weights
-    return net
-"""
-
-
-def test_torchvision_models_bring_their_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_torchvision(tmp_path, monkeypatch, video=VIDEO)
-    net = load_model("torchvision:r3d_18", weights="random")
-    card = card_of(net)
-    assert (card.clip, card.class_names) == ((16, 112, 112), ("running", "eating"))
-    assert card.mean == (0.43216, 0.394666, 0.37645)
-    assert card.std == (0.22803, 0.22145, 0.216989)
-    assert load_model("torchvision:r3d_18", weights="random", num_classes=7)[0].out_channels == 7
-    mvit = load_model("torchvision:mvit_v2_s")
-    assert mvit.asked == "DEFAULT"
-    assert card_of(mvit).clip == (16, 224, 224)
-    assert card_of(mvit).std == (0.225, 0.225, 0.225)
-    with pytest.raises(ModelUnusable, match=r"could not download.*--weights random"):
-        load_model("torchvision:r3d_18")
-    with pytest.raises(ModelNotFound, match="'r3d_81'; closest: r3d_18"):
-        load_model("torchvision:r3d_81")
-
-
-def test_torchvision_that_does_not_load_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake_torchvision(
-        tmp_path, monkeypatch, top='raise RuntimeError("operator torchvision::nms does not exist")'
-    )
-    with pytest.raises(ModelUnusable, match=r"nms does not exist.*reinstall"):
-        load_model("torchvision:r3d_18")
-
-
-def test_torchvision_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torchvision", None)
-    with pytest.raises(ModelNotFound, match=r"pip install 'kinetoscope\[torchvision\]'"):
-        load_model("torchvision:r3d_18")

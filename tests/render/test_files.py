@@ -15,7 +15,7 @@ from kinetoscope.errors import OutputUnwritable, SettingInvalid
 from kinetoscope.records import UNIT_FILE, load_arrays, read_unit
 from kinetoscope.render import files as files_module
 from kinetoscope.render.files import record_of, save_decomposition, save_unit
-from kinetoscope.render.frames import to_frame
+from kinetoscope.render.frames import colour_words, to_frame
 from kinetoscope.results import UnitResult
 from kinetoscope.video import read_video
 
@@ -134,6 +134,15 @@ def test_grey_clips_are_stored_and_shown_as_rgb(tmp_path: Path, result_factory: 
     assert arrays["optimal_video"].shape == (5, 3, 24, 32)
     assert torch.equal(arrays["static_image"][2], result.decomposition.static_image[0])
     assert arrays["reconstruction"].shape == (5, 3, 24, 32)
+
+
+def test_flow_and_many_channels_are_stored_whole_and_shown_as_said(
+    tmp_path: Path, result_factory: Factory
+) -> None:
+    for channels in (2, 5):
+        folder = save_unit(result_factory(channels=channels), tmp_path / str(channels))
+        assert load_arrays(folder)["optimal_video"].shape == (5, channels, 24, 32)
+        assert read_unit(folder)["colours"] == colour_words(channels)
 
 
 def test_a_given_video_lies_straight_in_the_folder(tmp_path: Path, result_factory: Factory) -> None:

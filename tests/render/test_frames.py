@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
-from kinetoscope.errors import SettingInvalid
 from kinetoscope.render import frames as frames_module
 from kinetoscope.render.colour import flow_to_rgb
 from kinetoscope.render.frames import (
     as_rgb,
+    colour_words,
     encode_gif,
     encode_mp4,
     encode_png,
@@ -35,11 +35,16 @@ def test_levels_are_rounded_clipped_and_never_wrap() -> None:
     assert to_frames(row.view(1, 1, 1, 7))[0, 0, :, 2].tolist() == [0, 0, 0, 1, 255, 255, 0]
 
 
-def test_grey_is_repeated_and_other_channel_counts_are_refused() -> None:
+def test_grey_is_repeated_and_other_channels_are_shown_as_said() -> None:
     grey = torch.rand(2, 1, 3, 4)
     assert torch.equal(as_rgb(grey)[:, 2:], grey)
-    with pytest.raises(SettingInvalid, match="2 channels"):
-        as_rgb(torch.rand(2, 2, 3, 4))
+    many = torch.rand(2, 5, 3, 4)
+    assert torch.equal(as_rgb(many), many[:, :3])
+    right_and_still = torch.tensor([[1.0, 0.5], [0.5, 0.5]]).view(1, 2, 1, 2)
+    assert as_rgb(right_and_still)[0, :, 0].T.tolist() == [[1, 0, 0], [0, 0, 0]]
+    assert [colour_words(channels) for channels in (1, 3)] == [None, None]
+    assert "hue is direction" in str(colour_words(2))
+    assert "first 3 of 5 channels" in str(colour_words(5))
 
 
 @pytest.mark.parametrize(

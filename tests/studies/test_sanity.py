@@ -75,7 +75,7 @@ def test_new_weights_have_the_old_ones_size_and_nothing_else():
 @pytest.mark.parametrize("layer", ["conv", "split"])
 def test_a_silenced_unit_gives_zero_and_the_others_what_they_gave(layer):
     model = Pair()
-    dead = silenced(model, layer, 1)
+    dead = silenced(model, layer, 1, 3)
     with ks.tap(model, layer) as usual, ks.tap(dead, layer) as quiet, torch.no_grad():
         was, now = usual(clip()), quiet(clip())
     assert not bool(now[:, 1].any())

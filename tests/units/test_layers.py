@@ -40,6 +40,7 @@ def test_layers_are_listed_as_they_run() -> None:
     assert (rows["fc"].type, rows["fc"].output_shape, rows["fc"].units) == ("Linear", (2,), 2)
     assert rows["lstm"].output_shape == (4, 5)
     assert rows["norm"].receptive_field.width == 3
+    assert (rows["act"].calls, rows["fc"].calls) == (2, 1)
 
 
 def test_listing_leaves_the_model_alone() -> None:
@@ -64,7 +65,9 @@ def test_the_size_given_replaces_the_cards() -> None:
         "type": "Conv3d",
         "output_shape": (4, 2, 7, 3),
         "units": 4,
-        "receptive_field": {"frames": 1, "height": 3, "width": 5, "stride": (1, 1, 1)},
+        "map_shape": (2, 7, 3),
+        "calls": 1,
+        "receptive_field": {"frames": 1, "height": 3, "width": 5, "stride": (1, 1, 1), "centre": (0, 1, 2)},
     }
 
 
@@ -81,3 +84,31 @@ def test_big_models_are_listed_without_arithmetic() -> None:
     rows = list_layers(net, ModelCard(clip=(16, 112, 112)))  # 17 TFLOP, were it run
     assert time.perf_counter() - start < 5
     assert rows[-1].receptive_field.frames == 27
+
+
+def test_centres_are_those_of_the_first_field() -> None:
+    net = nn.Sequential(
+        nn.Conv3d(3, 2, (2, 3, 5), stride=2, padding=(0, 1, 0)),
+        nn.MaxPool3d((1, 1, 2)),
+        nn.AdaptiveAvgPool3d(1),
+        nn.Conv3d(2, 2, 1),
+    )
+    centres = [row.receptive_field.centre for row in list_layers(net, CARD)]
+    assert centres == [(0.5, 0, 2), (0.5, 0, 3), (2.5, 4.5, 6.5), (2.5, 4.5, 6.5)]
+
+
+def test_a_linear_layer_on_every_place_widens_nothing() -> None:
+    class Head(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.project = nn.Conv3d(3, 4, (1, 3, 3)), nn.Linear(4, 9)
+            self.softmax = nn.Softmax(dim=4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.softmax(self.project(self.conv(x).movedim(1, -1))).mean((1, 2, 3))
+
+    rows = {row.name: row for row in list_layers(Head(), CARD)}
+    for name in ("project", "softmax"):
+        row = rows[name]
+        assert (row.output_shape, row.units, row.map_shape) == ((6, 8, 12, 9), 9, (6, 8, 12))
+        assert (row.receptive_field.frames, row.receptive_field.height) == (1, 3)

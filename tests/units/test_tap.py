@@ -179,7 +179,7 @@ def test_the_model_can_be_used_whole_between_two_calls() -> None:
         assert torch.equal(forward(x), first)
 
 
-def test_a_layer_called_twice_counts_once() -> None:
+def test_the_call_of_a_layer_can_be_chosen() -> None:
     class Twice(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -189,8 +189,44 @@ def test_a_layer_called_twice_counts_once() -> None:
             return self.conv(self.conv(x))
 
     net, x = Twice(), torch.rand(CLIP)
-    with tap(net, "conv") as forward:
-        torch.testing.assert_close(forward(x), net.conv(x))
+    for layer, expected in [("conv", net.conv(x)), ("conv@0", net.conv(x)), ("conv@1", net(x))]:
+        with tap(net, layer) as forward:
+            torch.testing.assert_close(forward(x), expected)
+            torch.testing.assert_close(forward(x), expected)
+    assert output_shape(net, "conv@1", (3, 5, 9, 12)) == (3, 5, 9, 12)
+    with pytest.raises(LayerNotFound, match="'conv@2' is called 2 times only: @0 to @1"):
+        output_shape(net, "conv@2", (3, 5, 9, 12))
+    with pytest.raises(LayerNotFound, match="no layer 'conv@last'; closest: conv"):
+        tap(net, "conv@last")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_models_are_run_in_fp32(dtype: torch.dtype) -> None:
+    net = fresh().to(dtype)
+    before = snapshot(net)
+    x = torch.rand(CLIP)
+    with tap(net, "head") as forward, torch.no_grad():
+        output = forward(x)
+    expected = copy.deepcopy(net).float().eval()(x)
+    torch.testing.assert_close(output, expected)
+    assert_untouched(net, before)
+
+
+def test_an_autocast_of_the_callers_changes_nothing() -> None:
+    net, x = fresh(), torch.rand(CLIP)
+    with tap(net, "head") as forward, torch.no_grad():
+        expected = forward(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(forward(x), expected)
+
+
+def test_lists_and_dicts_give_their_first_tensor() -> None:
+    net, x = fresh(), torch.rand(CLIP)
+    for wrap in (lambda out: [None, out[0]], lambda out: {"scores": out[0], "rest": out[1]}):
+        handle = net.pair.register_forward_hook(lambda m, a, out, wrap=wrap: wrap(out))
+        with tap(net, "pair") as forward:
+            assert forward(x).shape == (2, 6, 3, 4, 5)
+        handle.remove()
 
 
 def test_a_tuple_gives_its_first_tensor_and_no_tensor_is_an_error() -> None:
@@ -244,7 +280,7 @@ def test_tied_weights_stay_tied_and_recurrent_layers_work() -> None:
     expected = net(x)
     for precision in ("fp32", "bf16"):
         with tap(net, "lstm", precision=precision) as forward:
-            torch.testing.assert_close(forward(x).float(), expected, atol=0.02, rtol=0.02)
+            torch.testing.assert_close(forward(x).float(), expected.mT, atol=0.02, rtol=0.02)
     torch.testing.assert_close(net(x), expected)
     assert_untouched(net, before)
 
@@ -315,8 +351,9 @@ def tapped(net: nn.Module, layer: str) -> Tensor:
 
 def test_a_clip_that_does_not_fit_a_linear_layer_is_told() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(9, 2))
-    with pytest.raises(ClipTooSmall, match=r"3x6x8.*does not fit layer '1'"):
-        tapped(net, "1")
+    for probe in (lambda: tapped(net, "1"), lambda: output_shape(net, "1", (3, 3, 6, 8))):
+        with pytest.raises(ClipTooSmall, match=r"3x6x8.*does not fit layer '1'"):
+            probe()
 
 
 @pytest.mark.parametrize(
@@ -358,6 +395,10 @@ def test_shapes_are_found_without_running_and_with() -> None:
     assert output_shape(net, "block.0", (3, 5, 9, 12)) == (6, 3, 4, 5)
     assert output_shape(net, "head", (3, 5, 9, 12)) == (7,)
     assert_untouched(net, before)
+    devices = []
+    net.conv1.register_forward_hook(lambda m, a, out: devices.append(out.device.type))
+    output_shape(net, "conv1", (3, 5, 9, 12))
+    assert devices == ["meta"]
 
     class Looks(nn.Module):
         def __init__(self) -> None:

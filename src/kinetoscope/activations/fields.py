@@ -30,7 +30,7 @@ def layer_spans(model: nn.Module, layer: str, shape: tuple[int, int, int, int]) 
     """
     try:
         return _spans(model, layer, shape, "meta")
-    except RuntimeError:  # the forward pass looks at values, and meta tensors have none
+    except (RuntimeError, TypeError):  # the forward pass looks at values, and meta tensors have none
         return _spans(model, layer, shape, None)
 
 

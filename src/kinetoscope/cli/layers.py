@@ -10,13 +10,16 @@ from .options import Debug, Json, Model, Seed, Size, Weights
 
 def layers(
     model: Model,
-    weights: Weights = "default",
+    weights: Weights = "random",
     size: Size = None,
     seed: Seed = 0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List a model's layers: output shapes, units, and how much of the clip a unit sees."""
+    """List a model's layers: output shapes, units, and how much of the clip a unit sees.
+
+    Weights do not matter to any of it, so none are fetched unless asked for.
+    """
     from ..models.registry import card_of, load_model
     from ..units.layers import list_layers
     from ..units.unit import parse_size
@@ -34,5 +37,8 @@ def layers(
     for row in rows:
         field = row.receptive_field
         seen = "x".join("?" if n is None else str(n) for n in (field.frames, field.height, field.width))
-        cells.append([row.name, row.type, "x".join(map(str, row.output_shape)), str(row.units), seen])
-    print_table(["layer", "type", "output", "units", "a unit sees (TxHxW)"], cells)
+        middle = ",".join("?" if n is None else str(n) for n in field.centre)
+        shapes = ["x".join(map(str, shape)) for shape in (row.output_shape, row.map_shape)]
+        cells.append([row.name, row.type, shapes[0], str(row.units), shapes[1], str(row.calls), seen, middle])
+    names = ["layer", "type", "output", "units", "map", "calls"]
+    print_table([*names, "a unit sees (TxHxW)", "first centre (T,Y,X)"], cells)

@@ -11,7 +11,7 @@ class ModelCard:
 
     Attributes:
         clip: native clip as (frames, height, width), in frames and pixels.
-        channels: input channels; 3 for RGB, 1 for grey.
+        channels: input channels; 3 for RGB, 1 for grey, 2 for a flow's x and y, or any other number.
         value_range: what the network's authors feed for black and for white, before normalization.
         channel_order: "RGB" or "BGR".
         mean, std: subtracted and divided per channel after scaling to `value_range`.

@@ -5,23 +5,13 @@ from collections.abc import Callable
 from importlib import import_module, util
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 from torch import nn
 
 from ..errors import ModelNotFound, ModelUnusable, SettingInvalid, closest
 from .card import ModelCard
+from .torchvision_video import load_torchvision
 
-_KINETICS = ((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_HALF = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
-# builder name prefix -> clip, (mean, std), output layer; from the transforms of torchvision's weights
-_TORCHVISION = {
-    "s3d": ((16, 224, 224), _KINETICS, "classifier.1"),
-    "mvit": ((16, 224, 224), _HALF, "head.1"),
-    "swin3d": ((16, 224, 224), _IMAGENET, "head"),
-    "": ((16, 112, 112), _KINETICS, "fc"),
-}
 # what a faulty factory commonly raises; anything rarer is shown as it is
 _FACTORY_FAULTS = (
     ArithmeticError,
@@ -45,8 +35,8 @@ def load_factory(
 
     Args:
         name: as above; `factory()` returns a module, or (module, ModelCard).
-        weights: `default` keeps what the factory gives (for torchvision: its published weights, downloaded by
-            torchvision itself), `random` draws anew all layers that know how to.
+        weights: `default` keeps what the factory gives, `random` draws anew all layers that know how to; for
+            torchvision see `load_torchvision`.
         num_classes: for torchvision only.
 
     Raises:
@@ -56,7 +46,7 @@ def load_factory(
     """
     place, _, attribute = name.rpartition(":")
     if place == "torchvision":
-        return _torchvision(attribute, weights, num_classes)
+        return load_torchvision(attribute, weights, num_classes)
     if num_classes is not None:
         raise SettingInvalid("num_classes is for registered models; let the factory itself set its outputs")
     if not place or not attribute:
@@ -138,58 +128,3 @@ def _unpacked(name: str, made: Any) -> tuple[nn.Module, ModelCard]:
     if card is not None:
         model.kinetoscope_card = card  # type: ignore[assignment]
     return model, card_of(model)
-
-
-def _torchvision(builder: str, weights: str, num_classes: int | None) -> tuple[nn.Module, ModelCard]:
-    try:
-        video = import_module("torchvision.models.video")
-    except ImportError as error:
-        if error.name and error.name.partition(".")[0] == "torchvision":
-            raise ModelNotFound(
-                "torchvision is not installed: pip install 'kinetoscope[torchvision]'"
-            ) from error
-        raise ModelUnusable(
-            f"torchvision does not load here ({_line(error)}); reinstall it to fit torch"
-        ) from error
-    except (RuntimeError, OSError, AttributeError) as error:  # its compiled operators belong to another torch
-        raise ModelUnusable(
-            f"torchvision does not load here ({_line(error)}); reinstall it to fit torch"
-        ) from error
-    make = getattr(video, builder, None)
-    known = [key for key in vars(video) if key.islower() and callable(getattr(video, key))]
-    if builder not in known or make is None:
-        raise ModelNotFound(f"torchvision has no video model {builder!r}; closest: {closest(builder, known)}")
-    published = weights == "default"
-    options: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
-    if published and num_classes is not None:
-        raise SettingInvalid(
-            "torchvision's published weights have fixed classes; leave num_classes out, or random"
-        )
-    try:
-        model = make(weights="DEFAULT" if published else None, **options)
-    except URLError as error:
-        raise ModelUnusable(
-            f"torchvision could not download the weights of {builder}; give a file, or --weights random"
-        ) from error
-    return model, _torchvision_card(video, builder, named=num_classes is None)
-
-
-def _torchvision_card(video: Any, builder: str, named: bool) -> ModelCard:
-    clip, (mean, std), output = next(
-        row for prefix, row in _TORCHVISION.items() if builder.startswith(prefix)
-    )
-    weights = next((v for k, v in vars(video).items() if k.lower() == f"{builder}_weights"), None)
-    meta = getattr(getattr(weights, "DEFAULT", None), "meta", {}) if named else {}
-    return ModelCard(
-        clip=clip,
-        mean=mean,
-        std=std,
-        class_names=tuple(meta.get("categories", ())),
-        frames_per_second=15.0,
-        output_layer=output,
-        citation=f"torchvision.models.video.{builder}",
-    )
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

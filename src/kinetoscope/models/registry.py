@@ -26,7 +26,8 @@ def load_model(
     Args:
         name: a registered name, `torchvision:NAME`, `package.module:factory` or `path/to/file.py:factory`.
         weights: `default` (shipped; published, from the cache or else downloaded into it; or as the factory
-            made them), `random`, a file as `checkpoints.read_weights` takes it, or its https address.
+            made them), `random`, a file as `checkpoints.read_weights` takes it, or its https address; for
+            torchvision also a name such as `KINETICS400_V1`.
         seed: of random weights; torch's global generators stay as they are.
         num_classes: outputs, for models that leave it open.
 
@@ -40,10 +41,8 @@ def load_model(
     fixed = entry.classes if entry else None
     if num_classes is not None and fixed is not None and num_classes != fixed:
         raise SettingInvalid(f"{name} has {fixed} classes; leave num_classes={num_classes} out")
-    path = _weights_file(entry, weights)
-    model, card = _build(
-        name, entry, "random" if path or weights == "random" else "default", seed, num_classes
-    )
+    path = _weights_file(name, entry, weights)
+    model, card = _build(name, entry, "random" if path else weights, seed, num_classes)
     if path is not None:
         load_weights(model, path, entry.get(entry.rename) if entry and entry.rename else None)
     model.kinetoscope_card = card  # type: ignore[assignment]
@@ -52,12 +51,14 @@ def load_model(
     return model.eval()
 
 
-def _weights_file(entry: Entry | None, weights: str) -> Path | None:
+def _weights_file(name: str, entry: Entry | None, weights: str) -> Path | None:
     """The file that holds the weights, downloaded if need be; None where the model makes its own."""
     if "://" in weights:
         return fetch(published_at(weights))
     if weights == "default" and entry is not None and entry.published is not None:
         return fetch(entry.published)
+    if name.startswith("torchvision:") and weights.rpartition(".")[2].isupper():
+        return None  # a name out of torchvision's enumeration
     return None if weights in ("default", "random") else Path(weights)
 
 
@@ -84,20 +85,11 @@ def _build(
 
 
 def card_of(model: nn.Module) -> ModelCard:
-    """The model's own card, or a guess: channels of its first convolution, and the default clip.
-
-    Raises:
-        ModelUnusable: the model takes neither RGB nor grey clips.
-    """
+    """The model's own card, or a guess: channels of its first convolution, and the default clip."""
     card = getattr(model, "kinetoscope_card", None)
     if card is None:
         convolutions = (m for m in model.modules() if isinstance(m, (nn.Conv3d, nn.Conv2d)))
         card = ModelCard(channels=next((m.in_channels for m in convolutions), 3))
-    if card.channels not in (1, 3):
-        raise ModelUnusable(
-            f"non-RGB input of {card.channels} channels cannot be shown as a video; models of 3 channels "
-            "(RGB) or 1 (grey) can"
-        )
     return card
 
 

@@ -83,6 +83,7 @@ def _draw_title(page: Sheet, record: Mapping[str, Any], shape: tuple[int, int, i
         f"seed {seed}" if seed is not None else "",
         f"{steps} steps" if steps is not None else "",
         f"{shape[0]} frames of {shape[2]} {TIMES} {shape[1]} px",
+        record.get("colours") or "",
     ]
     page.text(MARGIN, 0.83, cut("   ·   ".join(fact for fact in facts if fact), 150), 10.0, MUTED)
     page.rule(1.02)

@@ -25,6 +25,7 @@ from .figure import draw_summary
 from .frames import (
     DEFAULT_FPS,
     as_rgb,
+    colour_words,
     encode_gif,
     encode_mp4,
     encode_png,
@@ -87,17 +88,21 @@ def save_decomposition(
 
 
 def arrays_of(result: UnitResult) -> dict[str, Tensor]:
-    """What `arrays.safetensors` holds; pictures have three channels, flows are in pixels (per frame)."""
+    """What `arrays.safetensors` holds; grey is repeated, flows are in pixels (per frame)."""
     name, clip = _clip(result)
     parts = result.decomposition
     return {
-        name: as_rgb(clip),
-        "static_image": as_rgb(parts.static_image[None])[0],
+        name: _stored(clip),
+        "static_image": _stored(parts.static_image[None])[0],
         "displacement": parts.displacement,
         "velocity": parts.velocity,
         "coherent_velocity": parts.coherent_velocity,
-        "reconstruction": as_rgb(parts.reconstruction),
+        "reconstruction": _stored(parts.reconstruction),
     }
+
+
+def _stored(video: Video) -> Tensor:
+    return as_rgb(video) if video.shape[1] == 1 else video
 
 
 def record_of(result: UnitResult, render_seconds: float | None = None) -> dict[str, Any]:
@@ -121,6 +126,7 @@ def record_of(result: UnitResult, render_seconds: float | None = None) -> dict[s
             **(given.get("seconds") or {}),
             "render": render_seconds,
         },
+        "colours": colour_words(result.video.shape[1]),
         "peak_memory_mb": given.get("peak_memory_mb", peak_memory_mb()),
     }
     defaults = {"settings": {"decompose": parts.settings}}

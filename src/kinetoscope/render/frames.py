@@ -1,8 +1,9 @@
 """Clips as 8-bit frames that can be looked at, and frames as the bytes of picture files."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import chain
 from typing import cast
 
 import av
@@ -13,13 +14,13 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from torch import Tensor
 
-from ..errors import SettingInvalid
 from ..types import Flow, Image, Video
 from .colour import DEFAULT_SCALE, FAINT, PAPER, flow_to_rgb, font, legend, wheel_rgba
 
 ColourVideo = Float[Tensor, "time 3 height width"]
 # Named apart from a clip's axes: pictures are enlarged and stand beside legends.
 Frames = UInt8[np.ndarray, "count rows columns 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 DEFAULT_FPS = 10.0
 """Playback, frames per second: a whole number of the hundredths of a second that GIF counts in."""
@@ -29,15 +30,21 @@ VIEW_SIZE = 256
 
 
 def as_rgb(video: Video) -> ColourVideo:
-    """Three channels to show or store: grey is repeated.
+    """Three channels to show: grey is repeated, two are coloured as motion is, of many the first three.
 
-    Raises:
-        SettingInvalid: neither 1 nor 3 channels.
+    Two channels are the x and y of a vector; 0.5 is zero, and a length of half the range is full brightness.
     """
     channels = video.shape[1]
-    if channels not in (1, 3):
-        raise SettingInvalid(f"a clip of {channels} channels cannot be shown; give 1 (grey) or 3 (RGB)")
-    return video.expand(-1, 3, -1, -1)
+    if channels == 2:
+        return flow_to_rgb(torch.nan_to_num(video) * 2 - 1, scale=1.0)
+    return video.expand(-1, 3, -1, -1) if channels == 1 else video[:, :3]
+
+
+def colour_words(channels: int) -> str | None:
+    """How clips that are neither RGB nor grey are shown; None for those that are."""
+    if channels == 2:
+        return "vectors: hue is direction, brightness length"
+    return None if channels in (1, 3) else f"the first 3 of {channels} channels as red, green and blue"
 
 
 def to_frames(video: Video) -> Frames:
@@ -46,7 +53,7 @@ def to_frames(video: Video) -> Frames:
     return np.ascontiguousarray(levels.round().to(torch.uint8).permute(0, 2, 3, 1).numpy())
 
 
-def to_frame(image: Image) -> UInt8[np.ndarray, "rows columns 3"]:
+def to_frame(image: Image) -> Picture:
     """One image (C, H, W) in [0, 1] to (H, W, 3) bytes."""
     return to_frames(image[None])[0]
 
@@ -138,27 +145,31 @@ def encode_gif(
     return buffer.getvalue()
 
 
-def encode_mp4(frames: Frames, *, fps: float = DEFAULT_FPS, factor: int = 1) -> bytes:
+def encode_mp4(frames: Iterable[Picture], *, fps: float = DEFAULT_FPS, factor: int = 1) -> bytes:
     """Frames as an MP4 that players and browsers open (H.264 where the build has it, else MPEG-4 part 2).
 
     Args:
-        frames: (T, H, W, 3) bytes; odd sizes gain one repeated row or column.
+        frames: (H, W, 3) bytes each, of one size, one in memory at a time; odd sizes gain one repeated row
+            or column.
         fps: frames per second.
         factor: enlarge by this whole number, nearest neighbour.
     """
-    frames = enlarge(frames, factor)
-    frames = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
-    buffer = io.BytesIO()
+    pictures = (_even(enlarge(frame[None], factor)[0]) for frame in frames)
+    first, buffer = next(pictures), io.BytesIO()
     codec, options = film_codec()
     with av.open(buffer, "w", format="mp4") as container:
         rate = Fraction(fps).limit_denominator(1000)
         stream = cast(av.VideoStream, container.add_stream(codec, rate=rate, options=options))
-        stream.height, stream.width = frames.shape[1:3]
+        stream.height, stream.width = first.shape[:2]
         stream.pix_fmt = "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        for picture in chain([first], pictures):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
     return buffer.getvalue()
+
+
+def _even(picture: Picture) -> Picture:
+    return np.pad(picture, ((0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)), mode="edge")
 
 
 def film_codec() -> tuple[str, dict[str, str]]:

@@ -26,7 +26,7 @@ from .words import (
     share_rows,
 )
 
-_FACTS = ("model", "weights", "layer", "objective", "seed", "precision", "device")
+_FACTS = ("model", "weights", "layer", "objective", "seed", "precision", "device", "colours")
 
 
 def write_index(

@@ -18,7 +18,8 @@ from ..pipeline import account_for, visualize
 from ..results import Confidence, UnitResult
 from ..truth.agreement import agreement, field_circular_variance
 from ..types import Video
-from ..units.tap import find_layer, first_tensor, output_shape
+from ..units.layout import first_tensor
+from ..units.tap import find_layer, output_shape
 
 CHECKS = (
     ("the unit", "the unit", "as it is shown"),
@@ -94,7 +95,7 @@ def check_sanity(
     # a copy lives no longer than its run
     copies = {
         "re-initialized": lambda: reinitialized(model, seed),
-        "planted dead unit": lambda: silenced(model, layer, chosen),
+        "planted dead unit": lambda: silenced(model, layer, chosen, count),
     }
     results = {}
     for index, (_, name, _) in enumerate(CHECKS):
@@ -167,8 +168,8 @@ def reinitialized(model: nn.Module, seed: int) -> nn.Module:
     return fresh
 
 
-def silenced(model: nn.Module, layer: str, unit: int) -> nn.Module:
-    """A copy in which one unit of a layer gives zero, whatever comes in."""
+def silenced(model: nn.Module, layer: str, unit: int, count: int) -> nn.Module:
+    """A copy in which one of a layer's `count` units gives zero, whatever comes in."""
     dead = copy.deepcopy(model)
 
     def silence(module: nn.Module, given: Any, output: Any) -> Any:
@@ -176,7 +177,8 @@ def silenced(model: nn.Module, layer: str, unit: int) -> nn.Module:
         if first is None:
             return output
         mask = torch.ones_like(first)
-        mask[:, unit] = 0
+        channels_first = first.ndim < 3 or first.shape[1] == count
+        mask.select(1 if channels_first else -1, unit).zero_()
         return tree_map(lambda leaf: leaf * mask if leaf is first else leaf, output)
 
     find_layer(dead, layer).register_forward_hook(silence)

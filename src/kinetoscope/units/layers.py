@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from ..models.card import ModelCard
+from .layout import Layout, first_tensor
+from .loan import Loan
 from .receptive import ReachTracker
-from .spans import WHOLE, Axis
-from .tap import Loan, explain_misfit, first_tensor, working_dtype
+from .spans import WHOLE, Axis, Span
+from .tap import explain_misfit, working_dtype
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,15 @@ class ReceptiveField:
         frames, height, width: extent; the clip's own where a unit sees all of it, None where unknown.
         stride: distance between the fields of neighbouring units (t, y, x); None where there are none, a
             fraction behind upsampling.
+        centre: middle of the first unit's field (t, y, x), in frames and pixels of the clip; negative in
+            padding, the clip's own middle where a unit sees all of it, None where unknown.
     """
 
     frames: int | None
     height: int | None
     width: int | None
     stride: tuple[int | float | None, ...]
+    centre: tuple[int | float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,10 @@ class LayerInfo:
     Attributes:
         name: dotted, as in `named_modules()`.
         type: class of the module.
-        output_shape: of the first call's first tensor, without the batch.
-        units: how many units there are: channels, or outputs of a layer without a map.
+        output_shape: of the first call's first tensor as the layer gives it, without the batch.
+        units: how many units there are: channels, wherever they lie, or outputs of a layer without a map.
+        map_shape: places of a unit, (frames, height, width) where they are known to be that; () for none.
+        calls: how often a forward pass runs the layer; `NAME@N` means call N, from 0, and `NAME` the first.
         receptive_field: of one unit.
     """
 
@@ -46,6 +53,8 @@ class LayerInfo:
     type: str
     output_shape: tuple[int, ...]
     units: int
+    map_shape: tuple[int, ...]
+    calls: int
     receptive_field: ReceptiveField
 
     def to_json(self) -> dict[str, Any]:
@@ -73,25 +82,39 @@ def list_layers(
     clip = size or card.clip
     try:
         rows = _probe(model, (1, card.channels, *clip), "meta")
-    except RuntimeError:  # the forward pass looks at values, and meta tensors have none
+    except (RuntimeError, TypeError):  # the forward pass looks at values, and meta tensors have none
         rows = _probe(model, (1, card.channels, *clip), None)
-    order = [name for name, _ in model.named_modules() if name in rows]
-    return [_describe(name, *rows[name], clip) for name in order]
+    return [_describe(name, rows[name], clip) for name, _ in model.named_modules() if name in rows]
 
 
-Row = tuple[str, tuple[int, ...], tuple[Axis, ...]]
+@dataclass
+class _Row:
+    """What is seen of a layer while it runs."""
+
+    type: str
+    output_shape: tuple[int, ...]
+    laid_out: tuple[int, ...]
+    spans: tuple[Axis, ...]
+    calls: int = 1
 
 
-def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict[str, Row]:
+def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict[str, _Row]:
     """Type, output shape and spans of every layer reached, by running on an empty clip."""
-    rows: dict[str, Row] = {}
-    tracker = ReachTracker()
+    rows: dict[str, _Row] = {}
+    tracker, layout = ReachTracker(), Layout(model)
 
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def note(module: nn.Module, args: Any, output: Any) -> None:
             tensor = first_tensor(output)
-            if tensor is not None and name not in rows:
-                rows[name] = (type(module).__name__, tuple(tensor.shape[1:]), tracker.spans(tensor))
+            if name in rows:
+                rows[name].calls += 1
+            elif tensor is not None:
+                plain = tensor.shape[1:] if tensor.shape[:1] == (1,) else tensor.shape
+                laid_out = layout.units_first(module, output, 1)
+                assert laid_out is not None
+                rows[name] = _Row(
+                    type(module).__name__, tuple(plain), tuple(laid_out.shape[1:]), tracker.spans(tensor)
+                )
 
         return note
 
@@ -99,7 +122,7 @@ def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict
     loan = Loan(model, lambda t: t.to(place))
     handles = [m.register_forward_hook(watch(name)) for name, m in model.named_modules() if name]
     try:
-        with torch.inference_mode(), torch.device(place), loan.lent(), tracker:
+        with torch.inference_mode(), torch.device(place), loan.lent(), layout.following(), tracker:
             clip = torch.zeros(shape, dtype=working_dtype(model))
             tracker.begin(clip)
             model(clip)
@@ -113,16 +136,18 @@ def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict
     return rows
 
 
-def _describe(
-    name: str, kind: str, shape: tuple[int, ...], spans: tuple[Axis, ...], clip: tuple[int, int, int]
-) -> LayerInfo:
-    frames, height, width = (
-        None if span is None else whole if span == WHOLE else ceil(span.size)
-        for span, whole in zip(spans, clip, strict=True)
-    )
-    stride = tuple(None if span is None or span == WHOLE else _plain(span.stride) for span in spans)
-    units = shape[0] if shape else 1
-    return LayerInfo(name, kind, shape, units, ReceptiveField(frames, height, width, stride))
+def _describe(name: str, row: _Row, clip: tuple[int, int, int]) -> LayerInfo:
+    pairs = list(zip(row.spans, clip, strict=True))
+    frames, height, width = (None if s is None else n if s == WHOLE else ceil(s.size) for s, n in pairs)
+    stride = tuple(None if s is None or s == WHOLE else _plain(s.stride) for s, _ in pairs)
+    centre = tuple(None if s is None else _plain(_middle(s, n)) for s, n in pairs)
+    field = ReceptiveField(frames, height, width, stride, centre)
+    units, *places = row.laid_out
+    return LayerInfo(name, row.type, row.output_shape, units, tuple(places), row.calls, field)
+
+
+def _middle(span: Span, extent: int) -> int | float:
+    return (extent - 1) / 2 if span == WHOLE else span.start + (span.size - 1) / 2
 
 
 def _plain(number: int | float) -> int | float:

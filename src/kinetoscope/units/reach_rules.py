@@ -124,6 +124,11 @@ def _layer_norm(call: Call) -> Reach:
     return call.mixed(set(range(ndim - len(call.args["normalized_shape"]), ndim)))
 
 
+def _linear(call: Call) -> Reach:
+    """Places stay apart; only what lies on the last axis is mixed."""
+    return _mix_all(call) if call.look(call.args["input"]) is None else call.mixed({call.source.ndim - 1})
+
+
 def _mix_all(call: Call) -> Reach:
     """Matrix products: whatever still has extent is mixed."""
     spans = []
@@ -167,7 +172,8 @@ _FAMILIES: dict[Rule, str] = {
     "_batch_norm_no_update _batch_norm_with_update cudnn_batch_norm",
     _group_norm: "native_group_norm",
     _layer_norm: "native_layer_norm _fused_rms_norm",
-    _mix_all: "mm bmm addmm baddbmm matmul linear _scaled_dot_product_flash_attention_for_cpu "
+    _linear: "linear",
+    _mix_all: "mm bmm addmm baddbmm matmul _scaled_dot_product_flash_attention_for_cpu "
     "_scaled_dot_product_attention_math",
     _copy: "copy copy_",
     view_rule: "view _unsafe_view reshape _reshape_alias",

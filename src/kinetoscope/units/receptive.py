@@ -39,8 +39,8 @@ class ReachTracker(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        # upsampling falls apart into index arithmetic on meta tensors; it is understood whole
-        if not func.name().startswith("aten::upsample"):
+        # taken apart, upsampling becomes index arithmetic and a linear layer loses the places it works on
+        if not func.name().startswith(("aten::upsample", "aten::linear")):
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:

@@ -1,23 +1,16 @@
-"""Run a model up to one layer, and put everything back.
+"""Run a model up to one layer, and put everything back."""
 
-The caller's parameters are never touched: inside a tap, detached stand-ins (or copies on another device,
-or in bf16) take their places for the length of one forward call. `torch.func.functional_call` does the same
-at ten times the price, which a loop of hundreds of steps would feel.
-"""
-
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
-from torch.utils._pytree import tree_leaves
 
 from ..errors import ClipTooSmall, LayerNotFound, ModelUnusable, SettingInvalid, closest
-
-Convert = Callable[[Tensor], Tensor]
+from .layout import Layout, first_tensor
+from .loan import Loan
 
 # what torch says when a map has become smaller than a kernel, and nothing else
 _TOO_SMALL = (
@@ -25,73 +18,24 @@ _TOO_SMALL = (
     "Output size is too small",
     "smaller than kernel size",
 )
-_MISFIT = ("mat1 and mat2 shapes cannot be multiplied", "size mismatch, got input")
+_MISFIT = (
+    "mat1 and mat2 shapes cannot be multiplied",
+    "size mismatch, got input",
+    "a and b must have same reduction dim",  # the same, of meta tensors
+)
 
 
 class _Reached(BaseException):
     """The layer has its output; not an Exception, so that no model can take it for a failure of its own."""
 
 
-class Loan:
-    """A model that can be lent out: in evaluation mode and with stand-ins for its tensors inside `lent`."""
-
-    def __init__(self, model: nn.Module, convert: Convert) -> None:
-        """Args: model: untouched after `close`. convert: makes the stand-in of a detached tensor."""
-        if isinstance(model, torch.jit.ScriptModule):
-            raise ModelUnusable(
-                "a TorchScript model cannot be stopped at a layer; give the Python module instead"
-            )
-        self._modules = list(model.modules())
-        self._plain = [
-            (module, {k: v for k, v in vars(module).items() if isinstance(v, Tensor)})
-            for module in self._modules
-        ]
-        self._tables: list[tuple[dict[str, Any], dict[str, Any]]] = []
-        made: dict[int, Tensor] = {}
-        for module in self._modules:
-            for table, buffers in ((module._parameters, False), (module._buffers, True)):
-                own = {name: t for name, t in table.items() if t is not None}
-                for t in own.values():
-                    if id(t) not in made:  # tied tensors stay tied
-                        stand_in = convert(t.detach())
-                        # a buffer may be written in place by a forward; a weight is only read
-                        shared = buffers and stand_in.untyped_storage()._cdata == t.untyped_storage()._cdata
-                        made[id(t)] = stand_in.clone() if shared else stand_in
-                if own:
-                    self._tables.append((table, {name: made[id(t)] for name, t in own.items()}))
-
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Inside, the stand-ins are in place and every mode is evaluation; between two loans nothing is."""
-        modes = [module.training for module in self._modules]
-        owned = [{name: table[name] for name in stand_ins} for table, stand_ins in self._tables]
-        try:
-            for module in self._modules:
-                vars(module)["training"] = False  # train() and eval() may be a model's own
-            for table, stand_ins in self._tables:
-                table.update(stand_ins)
-            yield
-        finally:
-            for (table, _), own in zip(self._tables, owned, strict=True):
-                table.update(own)
-            for module, mode in zip(self._modules, modes, strict=True):
-                vars(module)["training"] = mode
-
-    def close(self) -> None:
-        """Put plain tensor attributes back: caches, and what old-style weight norm recomputes."""
-        for module, plain in self._plain:
-            kept = {k: v for k, v in vars(module).items() if not isinstance(v, Tensor)} | plain
-            for name in vars(module).keys() - kept.keys():
-                del vars(module)[name]  # what a forward pass left lying about
-            vars(module).update(kept)
-
-
 class Tap:
     """A model cut open behind one layer; use it as `with tap(model, layer) as forward:`.
 
-    Inside, `forward(x)` takes clips (B, C, T, H, W) and gives the layer's output: gradients flow to `x`,
-    not to weights, and layers beyond are not run. Of a layer that is called several times, the first call
-    counts; of an output with several tensors, the first tensor. Hooks of the caller's own keep working.
+    Inside, `forward(x)` takes clips (B, C, T, H, W) and gives the layer's output as (B, units, *map), in
+    whatever order the layer itself has them (`layout.py`): gradients flow to `x`, not to weights, and layers
+    beyond are not run. Of a layer that is called several times, the first call counts, or call N (from 0) of
+    `LAYER@N`; of an output with several tensors, the first. Hooks of the caller's own keep working.
     """
 
     def __init__(
@@ -106,7 +50,7 @@ class Tap:
 
         Args:
             model: any module; it comes back as it was, whatever happens inside.
-            layer: dotted name as in `model.named_modules()`.
+            layer: dotted name as in `model.named_modules()`, with `@N` for its call N.
             device: where to compute, on copies of the weights; None: where the weights are.
             precision: `fp32` (float64 models stay so), or `bf16`: convolutions and matrix products in bf16 on
                 channels-last copies, what torch lacks or rounds badly in bf16 in fp32; the output is fp32.
@@ -117,10 +61,11 @@ class Tap:
         """
         if precision not in ("fp32", "bf16"):
             raise SettingInvalid(f"precision is 'fp32' or 'bf16', not {precision!r}")
-        self._target = find_layer(model, layer)
+        self._target, self._call = find_layer(model, layer), split_layer(layer)[1]
         self._model, self._layer, self._device = model, layer, device
         self._dtype, self._half = working_dtype(model), precision == "bf16"
-        self._captured: list[Any] = []
+        self._layout = Layout(model)
+        self._calls: list[Any] = []
         self._loan: Loan | None = None
 
     def __enter__(self) -> "Tap":
@@ -141,7 +86,6 @@ class Tap:
         if self._loan is not None:
             self._loan.close()
         self._loan = None
-        self._captured.clear()
 
     def __call__(self, x: Tensor) -> Tensor:
         """The layer's output for normalized clips.
@@ -150,46 +94,56 @@ class Tap:
             x: (B, C, T, H, W), as the network takes it; moved and cast as the tap was told.
 
         Returns:
-            The output, (B, units, ...), in the model's precision.
+            The output, (B, units, *map), in the model's precision.
 
         Raises:
-            LayerNotFound: the forward pass never reaches the layer, or the layer gives no tensor.
+            LayerNotFound: the layer or that call of it is never reached, or gives no tensor.
             ClipTooSmall: a map became smaller than a kernel, or does not fit a linear layer.
         """
         if self._loan is None:
             raise SettingInvalid(
                 "a tap works inside its with-block only: with tap(model, layer) as forward: ..."
             )
-        layout = torch.channels_last_3d if self._half and x.ndim == 5 else torch.preserve_format
-        given = x.to(device=self._device, dtype=self._dtype, memory_format=layout)
+        found = first_tensor(output := self._reach(x))
+        if found is None:
+            kind = type(output).__name__
+            raise LayerNotFound(f"layer {self._layer!r} gives {kind}, no tensor; choose a layer inside it")
+        if len(x) > 1 and found.shape[:1] != x.shape[:1]:  # clips and frames share an axis in unknown order
+            return torch.cat([self(clip) for clip in x.split(1)])
+        laid_out = self._layout.units_first(self._target, output, len(x))
+        assert laid_out is not None
+        return laid_out.to(self._dtype) if self._half and laid_out.is_floating_point() else laid_out
+
+    def _reach(self, x: Tensor) -> Any:
+        """What the layer gives, as it gives it."""
+        memory = torch.channels_last_3d if self._half and x.ndim == 5 else torch.preserve_format
+        given = x.to(device=self._device, dtype=self._dtype, memory_format=memory)
         if given is x:  # a first layer that works in place must not rewrite the caller's clip
             given = x.clone()
+        assert self._loan is not None
         hook = self._target.register_forward_hook(self._catch)  # last of all hooks, and only for this call
         try:
-            with self._loan.lent(), torch.autocast(given.device.type, torch.bfloat16, enabled=self._half):
+            with self._loan.lent(), self._layout.following(), _arithmetic(given.device.type, self._half):
                 self._model(given)
         except _Reached:
-            return self._taken()
+            return self._calls[-1]
         except RuntimeError as error:
             explain_misfit(error, self._model, tuple(x.shape[2:]), self._layer)
             raise
         finally:
             hook.remove()
+            count = len(self._calls)
+            self._calls.clear()
+        if count:
+            raise LayerNotFound(f"layer {self._layer!r} is called {count} times only: @0 to @{count - 1}")
         raise LayerNotFound(
             f"layer {self._layer!r} exists, but the forward pass never reaches it; choose one it does"
         )
 
     def _catch(self, module: nn.Module, args: Any, output: Any) -> None:
-        self._captured.append(output)
-        raise _Reached
-
-    def _taken(self) -> Tensor:
-        output = self._captured.pop()
-        found = first_tensor(output)
-        if found is None:
-            kind = type(output).__name__
-            raise LayerNotFound(f"layer {self._layer!r} gives {kind}, no tensor; choose a layer inside it")
-        return found.to(self._dtype) if self._half and found.is_floating_point() else found
+        self._calls.append(output)
+        if len(self._calls) > self._call:
+            raise _Reached
 
     def _stand_in(self, tensor: Tensor) -> Tensor:
         dtype = self._dtype if tensor.is_floating_point() else tensor.dtype
@@ -209,16 +163,30 @@ def tap(
     return Tap(model, layer, device=device, precision=precision)
 
 
+def _arithmetic(device: str, half: bool) -> AbstractContextManager[Any]:
+    """bf16 where asked for, and no autocast of the caller's otherwise; meta tensors know none."""
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    return torch.autocast(device, torch.bfloat16, enabled=half)
+
+
+def split_layer(layer: str) -> tuple[str, int]:
+    """The dotted name and the call, from 0, that `LAYER` or `LAYER@N` means."""
+    name, at, call = layer.rpartition("@")
+    return (name, int(call)) if at and call.isdecimal() else (layer, 0)
+
+
 def find_layer(model: nn.Module, layer: str) -> nn.Module:
-    """The module of that dotted name.
+    """The module of that dotted name, with or without `@N`.
 
     Raises:
         LayerNotFound: there is none.
     """
     modules = {name: module for name, module in model.named_modules() if name}
-    if layer not in modules:
-        raise LayerNotFound(f"the model has no layer {layer!r}; closest: {closest(layer, modules)}")
-    return modules[layer]
+    name = split_layer(layer)[0]
+    if name not in modules:
+        raise LayerNotFound(f"the model has no layer {name!r}; closest: {closest(name, modules)}")
+    return modules[name]
 
 
 def check_weights(model: nn.Module) -> None:
@@ -266,13 +234,8 @@ def explain_misfit(error: RuntimeError, model: nn.Module, clip: tuple[int, ...],
     raise ClipTooSmall(f"a clip of {size} (TxHxW) {what} layer {layer!r}; {mend}") from error
 
 
-def first_tensor(output: Any) -> Tensor | None:
-    """The first tensor in a layer's output, however nested; None when there is none."""
-    return next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
-
-
 def output_shape(model: nn.Module, layer: str, clip_shape: tuple[int, int, int, int]) -> tuple[int, ...]:
-    """Shape of a layer's output for one clip, without the batch; no arithmetic is done where torch can tell.
+    """Shape of a layer's output for one clip, (units, *map); no arithmetic is done where torch can tell.
 
     Args:
         clip_shape: (C, T, H, W).
@@ -284,7 +247,7 @@ def output_shape(model: nn.Module, layer: str, clip_shape: tuple[int, int, int, 
     try:
         with Tap(model, layer, device="meta") as forward, torch.device("meta"), torch.no_grad():
             return tuple(forward(torch.empty(1, *clip_shape)).shape[1:])
-    except RuntimeError:  # the forward pass looks at values, and meta tensors have none
+    except (RuntimeError, TypeError):  # the forward pass looks at values, and meta tensors have none
         with Tap(model, layer) as forward, torch.no_grad():
             return tuple(forward(torch.zeros(1, *clip_shape)).shape[1:])
 
