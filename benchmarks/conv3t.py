@@ -1,8 +1,8 @@
 """What does computing the kernel cost? Training steps of Conv3T and Conv3d in turn, on the CPU.
 
-    python benchmarks/conv3t.py [--batch 4] [--rounds 9] [--threads 1] [--json FILE]
+    python benchmarks/conv3t.py [--clip 30x150x224] [--batch 4] [--rounds 9] [--threads 1] [--json FILE]
 
-Prints a row per layer of ResNet18 on clips of 30x150x224: median processor times of forward and backward, and
+Prints a row per layer of ResNet18 on clips of that size: median processor times of forward and backward, and
 of their ratio; other work on the machine counts little.
 """
 
@@ -16,15 +16,17 @@ import torch
 from torch import nn
 
 import kinetoscope as ks
+from kinetoscope.units.unit import parse_size
 
-# channels in and out, kernel, stride, and the map that comes in
+# channels in and out, kernel, stride, and how often the clip has been halved before
 LAYERS = {
-    "conv1": (3, 64, 7, 2, (30, 150, 224)),
-    "conv2": (64, 64, 3, 1, (8, 38, 56)),
-    "conv7": (64, 128, 3, 2, (8, 38, 56)),
-    "conv8": (128, 128, 3, 1, (4, 19, 28)),
-    "conv13": (256, 256, 3, 1, (2, 10, 14)),
-    "conv18": (512, 512, 3, 1, (1, 5, 7)),
+    "conv1": (3, 64, 7, 2, 0),
+    "conv2": (64, 64, 3, 1, 2),
+    "conv7": (64, 128, 3, 2, 2),
+    "conv8": (128, 128, 3, 1, 3),
+    "conv13": (256, 256, 3, 1, 4),
+    "conv17": (256, 512, 3, 2, 4),
+    "conv18": (512, 512, 3, 1, 5),
 }
 
 
@@ -39,6 +41,7 @@ def seconds(layer: nn.Module, clip: torch.Tensor) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clip", default="30x150x224", help="TxHxW")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
@@ -47,7 +50,8 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
     rows = []
-    for name, (channels, out, kernel, stride, shape) in LAYERS.items():
+    for name, (channels, out, kernel, stride, halved) in LAYERS.items():
+        shape = [-(-size // 2**halved) for size in parse_size(options.clip)]
         about = {"stride": stride, "padding": kernel // 2, "bias": False}
         pair = [kind(channels, out, kernel, **about) for kind in (nn.Conv3d, ks.Conv3T)]
         clip = torch.randn(options.batch, channels, *shape, requires_grad=True)

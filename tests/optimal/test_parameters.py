@@ -54,5 +54,27 @@ def test_the_domain_is_a_setting_and_climbs():
     start = start_clip(settings, shape, unit_generator(0, 1))
     before, after = (float(forward(clip.transpose(0, 1)[None])) for clip in (start, found.video))
     assert after > before + 0.1
-    with pytest.raises(SettingInvalid, match="pixel or fourier"):
+    with pytest.raises(SettingInvalid, match="pixel, fourier, still, not 'wavelet'"):
         OptimalSettings(domain="wavelet")
+
+
+def test_a_still_optimum_is_one_image_in_every_frame():
+    settings = OptimalSettings(steps=20, rate=0.3, domain="still", transforms=STEADY)
+    pattern = torch.cos(2 * math.pi * torch.arange(W) / W) * torch.linspace(-1, 2, T)[:, None, None]
+
+    def forward(clips):
+        return (clips * pattern).mean(dim=(1, 2, 3, 4))[:, None]
+
+    (found,) = maximize(forward, [channel(0)], (3, T, H, W), settings, [unit_generator(0, 1)])
+    assert found.video.shape == (T, 3, H, W)
+    assert torch.equal(found.video, found.video[:1].expand(T, -1, -1, -1))
+    mean = found.video[0].mean(dim=(0, 1))  # of all frames' wishes together, the later ones the stronger
+    assert torch.equal(mean > 0.5, pattern.mean(dim=(0, 1)) > 0)
+
+
+def test_a_still_start_is_the_first_frame_of_the_moving_one():
+    still, moving = (
+        start_clip(OptimalSettings(domain=domain), (3, T, H, W), unit_generator(3, 1))
+        for domain in ("still", "pixel")
+    )
+    assert torch.equal(still, moving[:1].expand(T, -1, -1, -1))

@@ -122,3 +122,45 @@ def test_groups_move_each_output_channel_by_itself() -> None:
             *(part[:, channel : channel + 1] for part in trajectory),
         )
         torch.testing.assert_close(layer.weight[channel : channel + 1], alone)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 6])
+@pytest.mark.parametrize(
+    ("depth", "stride", "padding", "dilation"),
+    [(3, 1, 1, 1), (5, 1, 2, 1), (5, 2, 2, 1), (4, 1, 3, 2), (5, 1, 4, 2), (3, 3, 2, 1), (3, 1, 1, 2)],
+)
+def test_short_clips_get_the_same_answers_and_gradients(
+    frames: int, depth: int, stride: int, padding: int, dilation: int
+) -> None:
+    about = {"stride": (stride, 1, 2), "padding": (padding, 1, 0), "dilation": (dilation, 1, 1)}
+    if frames + 2 * padding < dilation * (depth - 1) + 1:
+        with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+            moving(2, 3, (depth, 3, 4), **about)(torch.randn(1, 2, frames, 6, 7))
+        return
+    layer = moving(2, 3, (depth, 3, 4), **about).double()
+    parts = list(layer.parameters())
+    clip = torch.randn(2, 2, frames, 6, 7).double()
+    given = layer(clip)
+    wanted = nn.functional.conv3d(clip, layer.weight, layer.bias, layer.stride, layer.padding, layer.dilation)
+    torch.testing.assert_close(given, wanted)
+    weights = torch.randn_like(given)
+    for got, want in zip(
+        torch.autograd.grad((given * weights).sum(), parts),
+        torch.autograd.grad((wanted * weights).sum(), parts),
+        strict=True,
+    ):
+        torch.testing.assert_close(got, want)
+
+
+def test_slices_that_meet_only_padding_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, shapes = moving(2, 3, (5, 3, 4), padding=(2, 1, 1)), []
+    convolve = nn.functional.conv3d
+
+    def spy(clip: Tensor, kernel: Tensor, *more: Any) -> Tensor:
+        shapes.append(kernel.shape[2])
+        return convolve(clip, kernel, *more)
+
+    monkeypatch.setattr(nn.functional, "conv3d", spy)
+    for frames in (1, 2, 3, 4):
+        layer(torch.randn(1, 2, frames, 6, 7))
+    assert shapes == [1, 3, 5, 5]

@@ -86,3 +86,9 @@ def test_standing_still_is_exact_and_its_derivative_one_sided(size: int) -> None
 def test_one_slice_needs_no_steps() -> None:
     first = torch.rand(2, 3, 1, 4, 5)
     assert torch.equal(temporal_kernel(first, *[torch.empty(0, 2)] * 4), first)
+
+
+def test_a_margin_leaves_slices_out_at_both_ends() -> None:
+    first, trajectory = drawn(2, 3, 6, 4, 3)
+    whole = temporal_kernel(first, *trajectory)
+    torch.testing.assert_close(temporal_kernel(first, *trajectory, margin=2), whole[:, :, 2:-2])

@@ -2,14 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .boundary import wrong_usage
-from .options import Debug, Model, Out, Quiet, Seed, Weights
+from .options import Debug, Device, Model, Out, Quiet, Seed, Size, Steps, Weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,21 +38,48 @@ def temporal(
     fit: Annotated[
         bool, typer.Option("--fit", help="Fit slices and trajectories to ordinary 3D convolutions first.")
     ] = False,
+    show: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="Draw the still images that excite the channels of this layer."),
+    ] = None,
+    clip: Annotated[
+        Path | None,
+        typer.Option(metavar="CLIP", help="With --show: add its most active frames, and the gradient there."),
+    ] = None,
+    agree: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="Compare the velocities of this layer with its optimal inputs'."),
+    ] = None,
+    size: Size = None,
+    steps: Steps = None,
     seed: Seed = 0,
+    device: Device = "cpu",
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Read the motion that a network with 3T convolutions has learned from its weights."""
-    from ..units.unit import split_units
+    """Read the motion that a network with 3T convolutions has learned from its weights.
+
+    --show and --agree look for optimal inputs of the channels that are drawn; --size and --steps are theirs.
+    """
+    from ..errors import SettingInvalid
+    from ..units.unit import parse_size, split_units
 
     with wrong_usage("--units"):
         split_units(units or "all")
+    with wrong_usage("--size"):
+        extent = None if size is None else parse_size(size)
+    with wrong_usage("--clip"):
+        if clip is not None and show is None:
+            raise SettingInvalid("a clip is looked at for the channels of a layer; add --show LAYER")
     from ..models.registry import load_model
+    from ..studies.trajectories import layer_motion
     from ..tconv.convert import convert
     from ..tconv.read import read_motion, statistics
-    from .folder import writable_folder
+    from .folder import ensure_device, writable_folder
     from .progress import Reporter
+    from .trajectories import Search, compare_velocities, show_channels
 
+    ensure_device(device)
     network = load_model(model, weights=weights, seed=seed)
     with writable_folder(out), Reporter([], quiet=quiet) as reporter:
         fits: Sequence[LayerFit] = ()
@@ -61,11 +88,20 @@ def temporal(
             conversion = convert(network)
             network, fits = conversion.model, conversion.layers
         layers = read_motion(network)
-        pages = [_pages(motion, units) for motion in layers]
+        shown, compared = (None if name is None else layer_motion(layers, name) for name in (show, agree))
+        pages = {motion.layer: _pages(motion, units) for motion in layers}
+        _clear(out)
         _write_tables(out, model, layers, statistics(layers), fits)
         reporter.note(f"{out / 'temporal.csv'}: {sum(m.sampling[0].numel() for m in layers)} steps")
         for path in _draw(out, model, network, layers, pages):
             reporter.note(str(path))
+        search = Search(model, network, extent, steps, seed, device, quiet)
+        if shown is not None:
+            for path in show_channels(out, search, shown, pages[shown.layer], clip):
+                reporter.note(str(path))
+        if compared is not None:
+            chosen = [channel for page in pages[compared.layer] for channel in page]
+            typer.echo(compare_velocities(out, search, compared, chosen))
     typer.echo(out / "statistics.md")
 
 
@@ -74,7 +110,7 @@ def _draw(
     model: str,
     network: "nn.Module",
     layers: "Sequence[LayerMotion]",
-    pages: Sequence[list[list[int]]],
+    pages: Mapping[str, list[list[int]]],
 ) -> Iterable[Path]:
     from ..records import safe_component, write_bytes_atomically
     from ..render.temporal import draw_curves, draw_distributions, draw_strips
@@ -87,8 +123,8 @@ def _draw(
         f"{model}: temporal parameters", {motion.layer: motion.content for motion in layers}
     )
     yield write_bytes_atomically(out / "distributions.png", distributions)
-    for motion, chosen in zip(layers, pages, strict=True):
-        for page, channels in enumerate(chosen, start=1):
+    for motion in layers:
+        for page, channels in enumerate(pages[motion.layer], start=1):
             picture = draw_curves(
                 f"{model} / {motion.layer}: temporal parameters",
                 channels,
@@ -100,6 +136,18 @@ def _draw(
             # no layer's name holds a tilde once it is a file name
             name = safe_component(motion.layer) + (f"~{page}" if page > 1 else "")
             yield write_bytes_atomically(out / "curves" / f"{name}.png", picture)
+
+
+def _clear(out: Path) -> None:
+    """Take away what an earlier run left, so that all that lies there is of one network."""
+    from ..records import unwritable
+
+    for pattern in ("fit.csv", "channels*.png", "agreement.*", "curves/*.png"):
+        for file in out.glob(pattern):
+            try:
+                file.unlink()
+            except OSError as error:
+                raise unwritable(file, error) from error
 
 
 def _pages(motion: "LayerMotion", units: str | None) -> list[list[int]]:
@@ -131,9 +179,9 @@ def _write_tables(
         for channel, per_step in enumerate(_side_by_side(motion).unbind(dim=2))
         for step, numbers in enumerate(per_step.unbind(dim=1))
     )
-    _write_csv(out / "temporal.csv", head, steps)
+    write_csv(out / "temporal.csv", head, steps)
     numbers = ("mean", "deviation", "mean_magnitude", "deviation_magnitude")
-    _write_csv(
+    write_csv(
         out / "statistics.csv",
         ["model", "layer", "parameter", "count", *numbers],
         (
@@ -142,7 +190,7 @@ def _write_tables(
         ),
     )
     if fits:
-        _write_csv(
+        write_csv(
             out / "fit.csv",
             ["layer", "kernel_size", "explained", "still"],
             (
@@ -159,7 +207,8 @@ def _side_by_side(motion: "LayerMotion") -> Any:
     return torch.cat([motion.sampling, motion.content])
 
 
-def _write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table, whole or not at all."""
     from ..records import write_bytes_atomically
 
     text = io.StringIO()

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from ..models.card import ModelCard
 from ..models.entries import find_entry
+from ..tconv.layer import Conv3T
 
 Errors = dict[str, float]
-"""Largest error by layer, relative to the layer's root mean square."""
+"""Largest error by layer (or by part of one), relative to the root mean square of what is wanted."""
 
 Manifest = dict[str, Any]
 Run = Callable[[nn.Module, Tensor, Manifest], dict[str, Tensor]]
@@ -100,6 +101,65 @@ def _rebuild(model: Any, clip: Tensor, manifest: Manifest) -> dict[str, Tensor]:
     }
 
 
+def _heads(model: nn.Module, clip: Tensor, manifest: Manifest) -> dict[str, Tensor]:
+    return {f"forward:{head}": logits for head, logits in model(clip)._asdict().items()}
+
+
+def _single(model: nn.Module, clip: Tensor, manifest: Manifest) -> dict[str, Tensor]:
+    return {"forward:y": model(clip)}
+
+
+def compare_conv3t(manifest: Manifest, fill: ModuleType) -> Errors:
+    """Kernel, output and gradients of 3T layers, and the gradients of layers that stand still.
+
+    Raises:
+        ValueError: a kernel or a gradient has another number of values.
+    """
+    errors: Errors = {}
+    for case in manifest["cases"]:
+        name, shapes = case["case"], {key: about["shape"] for key, about in case["gradients"].items()}
+        clip = torch.from_numpy(fill.clip(f"input-A:{name}", shapes.pop("input"))).requires_grad_()
+        layer = Conv3T(
+            case["in_channels"], case["out_channels"], case["kernel"], case["stride"], case["padding"],
+            bias=case["bias"],
+        )  # fmt: skip
+        state = {key: torch.from_numpy(fill.tensor(f"{name}.{key}", shape)) for key, shape in shapes.items()}
+        layer.load_state_dict(state)
+        output = _drive(layer, clip, fill, name)
+        errors[f"{name}.kernel"] = _apart(layer.weight, case["kernel_values"])
+        errors[f"{name}.output"] = fill.difference(case["output"], output.numpy())
+        for key, parameter in layer.named_parameters():
+            errors[f"{name}.grad.{key}"] = _apart(parameter.grad, case["gradients"][key]["values"])
+        assert clip.grad is not None
+        errors[f"{name}.grad.input"] = fill.difference(case["gradients"]["input"], clip.grad.numpy())
+    for case in manifest["identity_gradients"]:
+        name = f"ident{case['kernel']}"
+        layer = Conv3T(2, 2, case["kernel"], padding=case["padding"], bias=False)
+        first = fill.tensor(f"{name}.first_weight", layer.first_weight.shape)
+        layer.load_state_dict({"first_weight": torch.from_numpy(first)}, strict=False)
+        _drive(layer, torch.from_numpy(fill.clip(f"input-A:{name}", (1, 2, 8, 8, 8))), fill, name)
+        for key, wanted in case["gradients"].items():
+            errors[f"{name}.grad.{key}"] = _apart(layer.get_parameter(key).grad, wanted)
+    return errors
+
+
+def _drive(layer: nn.Module, clip: Tensor, fill: ModuleType, name: str) -> Tensor:
+    """The layer's output, after a backward pass from the recorded gradient."""
+    output: Tensor = layer(clip)
+    gradient = fill.rng(f"{name}.grad").standard_normal(tuple(output.shape), dtype="float32")
+    output.backward(torch.from_numpy(gradient))
+    return output.detach()
+
+
+def _apart(found: Tensor | None, wanted: list[float]) -> float:
+    """Largest difference, relative to the root mean square of what is wanted."""
+    assert found is not None
+    want = torch.tensor(wanted)
+    if found.numel() != want.numel():
+        raise ValueError(f"{found.numel()} values for {want.numel()}")
+    return float((found.detach().flatten() - want).abs().max() / want.square().mean().sqrt())
+
+
 COMPARISONS: dict[str, Callable[[Manifest, ModuleType], Errors]] = {
     "c3d": partial(compare_network, name="c3d"),
     "i3d_r50_c2": partial(compare_network, name="i3d_r50"),
@@ -108,6 +168,11 @@ COMPARISONS: dict[str, Callable[[Manifest, ModuleType], Errors]] = {
     "videogpt_vqvae": partial(
         compare_network, name="vqvae_ucf101", run=_rebuild, size=(16, 64, 64), shift=-0.5
     ),
+    "conv3t_layer": compare_conv3t,
+    "resnet18_3t": partial(compare_network, name="resnet18_3t", run=_single),
+    "resnet18_3d": partial(compare_network, name="resnet18_3d", run=_single),
+    "googlenet_3t": partial(compare_network, name="googlenet_3t", run=_heads),
+    "googlenet_3d": partial(compare_network, name="googlenet_3d", run=_heads),
 }
 """How each manifest is compared, by its file's name; one more line for one more network."""
 

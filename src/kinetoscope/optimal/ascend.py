@@ -29,7 +29,8 @@ class OptimalSettings:
         rate: Adam's step size on the values behind the sigmoid.
         final_rate: share of `rate` left at the last step, reached along half a cosine; 1 keeps it constant.
         spread: standard deviation of the values at the start; 0 behind the sigmoid is mid grey.
-        domain: what the values are: "pixel", or "fourier", the spectrum over its fixed 1/f scale.
+        domain: what the values are: "pixel"; "fourier", the spectrum over its fixed 1/f scale; or "still",
+            the pixels of one image that every frame shows.
         transforms: ranges of the random shifts and scalings.
         together: units optimized in one batch; results do not depend on it. None: 1 on a CPU, 8 elsewhere.
     """
@@ -48,7 +49,7 @@ class OptimalSettings:
         if self.rate <= 0:
             raise SettingInvalid(f"rate is above 0, not {self.rate}")
         if self.domain not in PARAMETERS:
-            raise SettingInvalid(f"domain is {' or '.join(PARAMETERS)}, not {self.domain!r}")
+            raise SettingInvalid(f"domain is {', '.join(PARAMETERS)}, not {self.domain!r}")
         if self.together is not None and self.together < 1:
             raise SettingInvalid(f"together is at least 1, not {self.together}")
 

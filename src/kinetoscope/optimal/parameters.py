@@ -54,9 +54,26 @@ class FourierParameters:
         return torch.sigmoid(values if self._mix is None else mix_channels(self._mix, values))
 
 
+class StillParameters(PixelParameters):
+    """One image, shown in every frame: what a unit looks for if nothing moves (Ras2020, Fig. 3).
+
+    Attributes:
+        values: (B, C, 1, H, W), unbounded, the leaf that is optimized.
+    """
+
+    def __init__(self, start: VideoBatch) -> None:
+        super().__init__(start[:, :, :1].clone())
+        self._frames = start.shape[2]
+
+    def video(self) -> VideoBatch:
+        """The clips they stand for, in (0, 1); all frames are one tensor."""
+        return super().video().expand(-1, -1, self._frames, -1, -1)
+
+
 PARAMETERS: dict[str, type[PixelParameters] | type[FourierParameters]] = {
     "pixel": PixelParameters,
     "fourier": FourierParameters,
+    "still": StillParameters,
 }
 
 

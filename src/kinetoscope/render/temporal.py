@@ -21,7 +21,7 @@ START, END = "#1f4fd8", "#d62728"
 STRIPS = 64
 """At most so many kernels are shown as strips."""
 
-_NAMES = (
+NAMES = (
     "scale",
     "rotation [deg], clockwise +",
     "shift x [px], right +",
@@ -61,32 +61,27 @@ def draw_curves(
     )
     page.rule(1.05)
     page.text(MARGIN, 1.5, "channel", 9.0, MUTED)
-    for column, name in enumerate(_NAMES):
+    for column, name in enumerate(NAMES):
         page.text(1.35 + 2.9 * column, 1.5, name, 10.5, weight="bold")
     page.text(13.0, 1.5, "path of the content [px]", 10.5, weight="bold")
-    limits = [_limits(content[index], sampling[index], float(index == 0)) for index in range(4)]
+    limits = [limits_of(content[index], sampling[index], float(index == 0)) for index in range(4)]
     reach = 1.08 * max(float(path.abs().max()), *((size - 1) / 2 + 0.5 for size in kernel))
     for row, channel in enumerate(channels):
         level = top + _ROW * row
         page.text(MARGIN, level + 0.6, f"{channel}", 12.0, weight="bold")
         for index in range(4):
             axes = page.axes(1.35 + 2.9 * index, level, 2.4, _ROW - 0.4)
-            for steps, colour, style in ((sampling, SAMPLING, "--"), (content, CONTENT, "-")):
-                values = steps[index, :, row].numpy()
-                axes.plot(range(len(values)), values, color=colour, ls=style, marker="o", markersize=3)
-            axes.axhline(float(index == 0), color=LINE, linewidth=0.8, zorder=0)
+            draw_steps(axes, content[index, :, row], sampling[index, :, row], float(index == 0))
             axes.set_ylim(*limits[index])
-            axes.set_xlim(-0.3, content.shape[1] - 0.7)
-            axes.set_xticks(range(content.shape[1]))
-            _plain(axes, labelled=row == len(channels) - 1)
-        _draw_path(page.axes(13.0, level, _ROW - 0.25, _ROW - 0.25), path[:, :, row].numpy(), kernel, reach)
+            plain(axes, labelled=row == len(channels) - 1)
+        draw_path(page.axes(13.0, level, _ROW - 0.25, _ROW - 0.25), path[:, :, row].numpy(), kernel, reach)
     page.text(1.35, page.height - 0.08, "step from slice to slice", 9.0, MUTED)
     for line, (mark, colour, words) in enumerate(
         (("●", START, "start"), ("●", END, "end"), ("□", MUTED, "kernel"))
     ):
         page.text(14.55, top + 0.3 + 0.22 * line, mark, 11.0, colour)
         page.text(14.75, top + 0.3 + 0.22 * line, words, 9.0)
-    return _png(page.figure)
+    return png(page.figure)
 
 
 def draw_distributions(title: str, layers: Mapping[str, Steps]) -> bytes:
@@ -112,7 +107,7 @@ def draw_distributions(title: str, layers: Mapping[str, Steps]) -> bytes:
         "the sampling, the parameters as learned)",
     )
     page.rule(1.05)
-    for x, name in ((2.0, _NAMES[0]), (7.8, _NAMES[1]), (13.6, "shift [px]")):
+    for x, name in ((2.0, NAMES[0]), (7.8, NAMES[1]), (13.6, "shift [px]")):
         page.text(x, 1.5, name, 10.5, weight="bold")
     for row, (name, values) in enumerate(rows.items()):
         level, last = top + (height + 0.4) * row, row == len(rows) - 1
@@ -125,15 +120,15 @@ def draw_distributions(title: str, layers: Mapping[str, Steps]) -> bytes:
             axes.hist(np.clip(values[index].numpy(), edges[0], edges[-1]), bins=edges.tolist(), color=CONTENT)
             axes.axvline(middle, color=INK, linewidth=0.6)
             axes.set_yticks([])
-            _plain(axes, labelled=last)
+            plain(axes, labelled=last)
         axes = page.axes(13.6, level, height, height)
         x_px, y_px = (np.clip(v.numpy(), -reach[2], reach[2]) for v in values[2:])
         axes.hist2d(x_px, y_px, bins=np.linspace(-reach[2], reach[2], 42), norm="log", vmin=0.2, cmap="Blues")
         axes.invert_yaxis()
         axes.axvline(0, color=INK, linewidth=0.4)
         axes.axhline(0, color=INK, linewidth=0.4)
-        _plain(axes, labelled=last)
-    return _png(page.figure)
+        plain(axes, labelled=last)
+    return png(page.figure)
 
 
 def draw_strips(title: str, kernels: Float[Tensor, "out channel depth height width"]) -> bytes:
@@ -168,10 +163,20 @@ def draw_strips(title: str, kernels: Float[Tensor, "out channel depth height wid
         y = 1.25 + index // columns * (tall + 0.12)
         page.text(x, y + tall / 2, str(index), 9.0, va="center")
         page.strip(x + 0.45, y, (cell, tall), 0.05, strip)
-    return _png(page.figure)
+    return png(page.figure)
 
 
-def _draw_path(axes: Axes, path: np.ndarray, kernel: tuple[int, int], reach: float) -> None:
+def draw_steps(axes: Axes, content: Tensor, sampling: Tensor, identity: float) -> None:
+    """One parameter over the steps: the content's as a line, as learned broken."""
+    for values, colour, style in ((sampling, SAMPLING, "--"), (content, CONTENT, "-")):
+        axes.plot(range(len(values)), values.numpy(), color=colour, ls=style, marker="o", markersize=3)
+    axes.axhline(identity, color=LINE, linewidth=0.8, zorder=0)
+    axes.set_xlim(-0.3, len(content) - 0.7)
+    axes.set_xticks(range(len(content)))
+
+
+def draw_path(axes: Axes, path: np.ndarray, kernel: tuple[int, int], reach: float) -> None:
+    """The way of the content's middle in the kernel, blue to red; both axes reach so many pixels."""
     height, width = kernel
     axes.add_patch(Rectangle((-width / 2, -height / 2), width, height, fill=False, edgecolor=LINE))
     axes.plot(path[:, 0], path[:, 1], color=MUTED, linewidth=1.2)
@@ -180,16 +185,18 @@ def _draw_path(axes: Axes, path: np.ndarray, kernel: tuple[int, int], reach: flo
     axes.set_xlim(-reach, reach)
     axes.set_ylim(reach, -reach)  # y points down
     axes.set_aspect("equal")
-    _plain(axes, labelled=True)
+    plain(axes, labelled=True)
 
 
-def _plain(axes: Axes, labelled: bool) -> None:
+def plain(axes: Axes, labelled: bool) -> None:
+    """Small grey ticks and frames."""
     axes.tick_params(labelsize=7, colors=MUTED, labelbottom=labelled, length=2)
     for spine in axes.spines.values():
         spine.set_color(LINE)
 
 
-def _limits(content: Tensor, sampling: Tensor, middle: float) -> tuple[float, float]:
+def limits_of(content: Tensor, sampling: Tensor, middle: float) -> tuple[float, float]:
+    """An axis for both, with the identity in its middle."""
     reach = 1.1 * max(float((values - middle).abs().max()) for values in (content, sampling))
     return middle - max(reach, 0.05), middle + max(reach, 0.05)
 
@@ -199,7 +206,8 @@ def _reach(values: Tensor) -> float:
     return max(1.05 * float(np.quantile(values.abs().numpy(), 0.995)), 1e-3)
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """The figure as the bytes of a PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()

@@ -13,7 +13,7 @@ Steps = Float[Tensor, "step out"]
 
 
 def temporal_kernel(
-    first: FirstSlice, scale: Steps, rotate: Steps, translate_x: Steps, translate_y: Steps
+    first: FirstSlice, scale: Steps, rotate: Steps, translate_x: Steps, translate_y: Steps, margin: int = 0
 ) -> Kernel:
     """The kernel whose slice t+1 is slice t, resampled bilinearly with zeros outside (Ras2020, eq. 2-5).
 
@@ -26,14 +26,18 @@ def temporal_kernel(
         scale, rotate, translate_x, translate_y: s, r (radians) and t, each (D-1, out); 1, 0, 0, 0 changes
             nothing. Coordinates run from -1 to 1 between the outermost cell centres, so a translation of 1
             is (w-1)/2 or (h-1)/2 cells, and a kernel that is not square is turned in those coordinates.
+        margin: slices left out at either end, as on clips so short that they would meet padding only.
 
     Returns:
-        (out, in, D, h, w), differentiable in all arguments. At the identity every sample falls on a cell
-        centre, where the derivative with respect to the trajectory is one-sided.
+        (out, in, D - 2 margin, h, w), differentiable in all arguments. At the identity every sample falls on
+        a cell centre, where the derivative with respect to the trajectory is one-sided.
     """
     height, width = first.shape[3:]
+    used = len(scale) - margin
+    scale, rotate, translate_x, translate_y = (p[:used] for p in (scale, rotate, translate_x, translate_y))
     slices = slice_matrices(scale, rotate, translate_x, translate_y, height, width)
-    return (first.flatten(2) @ slices).unflatten(2, (len(scale) + 1, height, width))
+    slices = slices[:, :, margin * height * width :]
+    return (first.flatten(2) @ slices).unflatten(2, (used + 1 - margin, height, width))
 
 
 def slice_matrices(

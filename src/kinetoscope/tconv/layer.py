@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .kernel import Kernel, temporal_kernel
@@ -60,8 +61,32 @@ class Conv3T(nn.Conv3d):
     @property
     def weight(self) -> Kernel:  # type: ignore[override]  # to be read only, unlike Conv3d's
         """The kernel that the parameters make now, (out, in / groups, D, h, w)."""
+        return self._kernel(margin=0)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """As `Conv3d`; slices that meet nothing but padding, in every output, are not computed."""
+        margin = self._margin(input.shape[-3])
+        if margin == 0:
+            return super().forward(input)
+        assert not isinstance(self.padding, str)
+        padding = (self.padding[0] - margin * self.dilation[0], *self.padding[1:])
+        kernel = self._kernel(margin)
+        return F.conv3d(input, kernel, self.bias, self.stride, padding, self.dilation, self.groups)
+
+    def _kernel(self, margin: int) -> Kernel:
         with torch.autocast(self.first_weight.device.type, enabled=False):  # places bear no rounding
-            return temporal_kernel(self.first_weight, *(getattr(self, name) for name in IDENTITY))
+            path = (getattr(self, name) for name in IDENTITY)
+            return temporal_kernel(self.first_weight, *path, margin=margin)
+
+    def _margin(self, frames: int) -> int:
+        """How many slices at either end never meet one of so many frames."""
+        if self.padding_mode != "zeros" or isinstance(self.padding, str):
+            return 0
+        about = (self.kernel_size, self.stride, self.padding, self.dilation)
+        depth, stride, padding, apart = (numbers[0] for numbers in about)
+        last = (frames + 2 * padding - apart * (depth - 1) - 1) // stride * stride  # start of the last output
+        early, late = -(-(padding - last) // apart), depth + -(frames + padding) // apart
+        return max(0, min(early, late, padding // apart, (depth - 1) // 2))
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *more: Any) -> None:
         state_dict.pop(f"{prefix}weight", None)
