@@ -19,6 +19,7 @@ from .options import Debug
 from .sanity import sanity
 from .search import search
 from .temporal import temporal
+from .train import train
 from .visualize import visualize
 
 app = typer.Typer(
@@ -45,7 +46,7 @@ def kinetoscope(
 
 VERBS = (
     demo, models, layers, visualize, decompose, sanity, ablate,
-    feature_maps, kernels, attribute, search, decode, temporal,
+    feature_maps, kernels, attribute, search, decode, temporal, train,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)

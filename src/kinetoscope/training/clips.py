@@ -114,7 +114,7 @@ def make_clips(
     motions = draw_motions(labels, generator, settings)
     textures = make_textures(len(labels), settings.texture_size, generator, split)
     video = render_clips(textures, motions, settings.clip, generator)
-    return Clips(_nuisances(video, generator, settings), labels, motions)
+    return Clips(add_nuisances(video, generator, settings), labels, motions)
 
 
 def make_nothing(
@@ -157,7 +157,7 @@ def make_nothing(
     reversing = uniform(generator, -1, 1, count, settings.clip[0])
     contrast = torch.where(kind == 2, reversing, torch.where(kind == 3, 0.0, 1.0))
     middle = video.mean((2, 3, 4), keepdim=True)
-    return _nuisances(middle + contrast[:, None, :, None, None] * (video - middle), generator, settings)
+    return add_nuisances(middle + contrast[:, None, :, None, None] * (video - middle), generator, settings)
 
 
 def draw_motions(
@@ -257,7 +257,7 @@ def _turn_and_scale(
     return x * cos + y * sin, y * cos - x * sin
 
 
-def _nuisances(video: VideoBatch, generator: torch.Generator, settings: ClipSettings) -> VideoBatch:
+def add_nuisances(video: VideoBatch, generator: torch.Generator, settings: ClipSettings) -> VideoBatch:
     """Cover, flicker and add noise, alike in all classes: none of it tells the motion."""
     count, _, frames, _, _ = video.shape
     if settings.occluder_probability > 0:

@@ -66,10 +66,10 @@ def make_textures(
         make, chosen = makers[name], (family == index).nonzero()[:, 0]
         if len(chosen):
             textures[chosen] = make(len(chosen), size, generator)
-    return _colour(textures, generator)
+    return tint(textures, generator)
 
 
-def _colour(textures: Textures, generator: torch.Generator) -> Textures:
+def tint(textures: Textures, generator: torch.Generator) -> Textures:
     """Mix the channels at random, then set the mean to 0.4-0.6 and the deviation to 0.08-0.3."""
     count = len(textures)
     # between grey (all channels alike) and wholly mixed colours

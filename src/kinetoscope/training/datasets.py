@@ -1,0 +1,123 @@
+"""Lists of labelled videos, as the publishers of UCF-101 and Jester lay them out."""
+
+import csv
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..errors import SettingInvalid, closest
+from ..models.labels import class_names
+
+HELD_OUT = 10
+"""Where nothing is set aside for validation, one video in so many is: the same ones every time."""
+
+
+@dataclass(frozen=True)
+class LabelledVideo:
+    """A video that has not been looked at yet: it may be missing or damaged.
+
+    Attributes:
+        path: film or folder of frames.
+        label: index into the class names.
+    """
+
+    path: Path
+    label: int
+
+
+@dataclass(frozen=True)
+class VideoList:
+    """The videos of a data set, split as its publishers did.
+
+    Attributes:
+        class_names: in the order of a classifier's outputs.
+        train, validation: no video is in both.
+    """
+
+    class_names: tuple[str, ...]
+    train: tuple[LabelledVideo, ...]
+    validation: tuple[LabelledVideo, ...]
+
+
+def list_ucf101(folder: Path, split: int = 1) -> VideoList:
+    """UCF-101 (Soomro et al. 2012): `UCF-101/CLASS/*.avi`, and the lists in `ucfTrainTestlist`.
+
+    Args:
+        folder: holds both folders.
+        split: 1, 2 or 3: `trainlist01.txt` and `testlist01.txt` and so on. Test videos serve for validation.
+
+    Raises:
+        SettingInvalid: a list is missing or a line of it makes no sense.
+    """
+    lists = folder / "ucfTrainTestlist"
+    numbered = [line.split() for line in _lines(lists / "classInd.txt")]
+    if [row[0] for row in numbered if len(row) == 2] != [str(n + 1) for n in range(len(numbered))]:
+        raise SettingInvalid(f"{lists / 'classInd.txt'} is not `1 NAME`, `2 NAME`, ...; fetch it again")
+    names = tuple(row[1] for row in numbered)
+    parts = []
+    for kind in ("train", "test"):
+        file = lists / f"{kind}list{split:02}.txt"
+        videos = []
+        for line in _lines(file):
+            place = PurePosixPath(line.split()[0])
+            if len(place.parts) != 2 or ".." in place.parts or place.parts[0] not in names:
+                near = closest(place.parts[0], names, 1)
+                raise SettingInvalid(
+                    f"{file} has the line {line!r}, not CLASS/VIDEO of a class in classInd.txt; "
+                    f"closest: {near}"
+                )
+            videos.append(LabelledVideo(folder / "UCF-101" / place, names.index(place.parts[0])))
+        parts.append(tuple(videos))
+    return VideoList(names, *parts)
+
+
+def list_jester(folder: Path) -> VideoList:
+    """Jester (Materzynska et al. 2019): folders `20bn-jester-v1/ID` of frames 00001.jpg and so on.
+
+    `jester-v1-train.csv` has lines `ID;LABEL`. Classes stand in `jester-v1-labels.csv`; without it they are
+    the published 27. Without `jester-v1-validation.csv` a tenth of the training videos is held out, chosen by
+    their IDs.
+
+    Raises:
+        SettingInvalid: a list is missing, or names an unknown class.
+    """
+    labels = folder / "jester-v1-labels.csv"
+    names = tuple(_lines(labels)) if labels.is_file() else class_names("jester")
+    train = _jester_rows(folder, "jester-v1-train.csv", names)
+    if (folder / "jester-v1-validation.csv").is_file():
+        return VideoList(names, train, _jester_rows(folder, "jester-v1-validation.csv", names))
+    held_out = [_is_held_out(video.path.name) for video in train]
+    return VideoList(
+        names,
+        tuple(video for video, out in zip(train, held_out, strict=True) if not out),
+        tuple(video for video, out in zip(train, held_out, strict=True) if out),
+    )
+
+
+def _jester_rows(folder: Path, name: str, names: tuple[str, ...]) -> tuple[LabelledVideo, ...]:
+    videos = []
+    for row in csv.reader(_lines(folder / name), delimiter=";"):
+        if len(row) != 2 or not row[0].isalnum() or row[1] not in names:
+            near = closest(row[-1], names, 1)
+            raise SettingInvalid(
+                f"{folder / name} has the line {';'.join(row)!r}, not ID;LABEL of a known class; "
+                f"closest: {near}"
+            )
+        videos.append(LabelledVideo(folder / "20bn-jester-v1" / row[0], names.index(row[1])))
+    return tuple(videos)
+
+
+def _is_held_out(name: str) -> bool:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % HELD_OUT == 0
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise SettingInvalid(
+            f"{str(file)!r} cannot be read ({reason}); "
+            "data.folder is the one that holds it in the official layout"
+        ) from error
+    return [line for line in lines if line]
