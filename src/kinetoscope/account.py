@@ -92,6 +92,8 @@ class Account:
         with self.listening() as forward:
 
             def optima(run: int) -> list[Optimal]:
+                """The batch's optima of one run; run 0 is shown, the others tell how far the seed counts."""
+
                 def told(step: int, steps: int) -> None:
                     if self.progress is not None:
                         before = sum(settings.steps for settings in runs[:run])

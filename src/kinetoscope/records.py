@@ -5,6 +5,7 @@ import json
 import math
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -75,17 +76,28 @@ def write_bytes_atomically(path: str | Path, data: bytes) -> Path:
         OutputUnwritable: no permission, no space, or a file stands where a folder should.
     """
     path = Path(path)
+    with whole_file(path) as beside:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(data)
+    return path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Inside, a file beside `path` to be written; at the end it takes that name, after a failure it is gone.
+
+    Raises:
+        OutputUnwritable: no permission, no space, or no such folder.
+    """
     beside = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            beside.write_bytes(data)
+            yield beside
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise unwritable(path, error) from error
-    return path
 
 
 def unwritable(path: Path, error: Exception) -> OutputUnwritable:

@@ -13,7 +13,7 @@ from kinetoscope.optimal.ascend import OptimalSettings
 from kinetoscope.optimal.objective import channel
 from kinetoscope.optimal.transforms import TransformSettings
 from kinetoscope.studies.ablate import VARIANTS, ablate, truth_of
-from kinetoscope.studies.one_stage import consistency, one_stage
+from kinetoscope.studies.one_stage import one_stage
 from kinetoscope.types import MOTION_LABELS
 
 T, H, W = 5, 12, 17
@@ -125,16 +125,3 @@ def test_one_stage_climbs_and_its_terms_smooth():
     assert free[2] > 0.1  # 0.5 is the most there is
     assert held[2] < 0.5 * free[2]
     assert float(held[0].diff(dim=2).abs().mean()) < 0.2 * float(free[0].diff(dim=2).abs().mean())
-
-
-def test_consistency_is_eq_6_to_8():
-    draw = torch.Generator().manual_seed(3)
-    image, first = (torch.rand(1, 3, H, W, generator=draw) for _ in range(2))
-    fractions = torch.randn(T, 2, H, W, generator=draw)
-    weights = PaperSettings(deformation=2.0, smoothness=3.0, similarity=5.0)
-    by_hand = (
-        2 * sum(fractions.diff(dim=axis).abs().mean() for axis in (0, 2, 3))
-        + 3 * sum(image.diff(dim=axis).abs().mean() for axis in (2, 3))
-        + 5 * (image - first).pow(2).mean()
-    )
-    torch.testing.assert_close(consistency(image, fractions, first, weights), by_hand)

@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..decoders import ANIMATION_SUFFIXES, FILM_SUFFIXES
 from ..errors import ClipTooSmall, SettingInvalid, VideoUnreadable
 from ..models.card import ModelCard
 from ..optimal.ascend import normalize
 from ..types import Video
 from ..units.tap import tap
-from ..video import ANIMATION_SUFFIXES, FILM_SUFFIXES, fit_clip, read_windows
+from ..video import fit_clip, read_windows
 from .fields import Box, field_box, layer_spans
 
 STILL_SUFFIXES = (".png",)

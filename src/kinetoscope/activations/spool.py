@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..records import unwritable
+from ..records import whole_file
 
 TimeFirst = Float[Tensor, "time ..."]
 
@@ -83,20 +82,12 @@ def write_spools(
         offset += size
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    beside = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        try:
-            with beside.open("wb") as file:
-                file.write(len(text).to_bytes(8, "little") + text)
-                for spool, axis in spools.values():
-                    _copy(spool, axis, file)
-                for tensor in tensors.values():
-                    file.write(tensor.numpy().data)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(path, error) from error
+    with whole_file(path) as beside, beside.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for spool, axis in spools.values():
+            _copy(spool, axis, file)
+        for tensor in tensors.values():
+            file.write(tensor.numpy().data)
     return path
 
 

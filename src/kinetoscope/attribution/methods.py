@@ -111,19 +111,18 @@ def integrated_gradients(problem: Problem) -> AttributionMap:
 
 def smoothgrad(problem: Problem) -> AttributionMap:
     """As `gradient`, of the mean gradient over noisy clips; >= 0 (Smilkov et al. 2017, eq. 1)."""
-    from captum.attr import NoiseTunnel, Saliency
+    from captum.attr import Saliency
 
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(problem.settings.seed)
-        found = NoiseTunnel(Saliency(problem.network)).attribute(
-            _leaf(problem.clip),
-            nt_type="smoothgrad",
-            nt_samples=problem.settings.samples,
-            nt_samples_batch_size=problem.settings.batch,
-            stdevs=problem.settings.noise,
-            abs=False,
-        )
-    return found[0].abs().amax(dim=0)
+    settings, saliency = problem.settings, Saliency(problem.network)
+    # drawn one by one: the noise does not depend on how many clips are computed together
+    generator = torch.Generator().manual_seed(settings.seed)
+    total = torch.zeros_like(problem.clip[0])
+    for first in range(0, settings.samples, settings.batch):
+        count = min(settings.batch, settings.samples - first)
+        draws = [torch.randn(total.shape, generator=generator) for _ in range(count)]
+        noisy = problem.clip + settings.noise * torch.stack(draws).to(problem.clip)
+        total += saliency.attribute(_leaf(noisy), abs=False).sum(dim=0)
+    return (total / settings.samples).abs().amax(dim=0)
 
 
 def grad_cam(problem: Problem) -> AttributionMap:

@@ -3,8 +3,22 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .options import Debug, Device, Force, Model, MotionScale, Out, Quiet, Seed, Size, Steps, Weights
-from .study import Layer, OneUnit, Study, plan_study
+from .options import (
+    Debug,
+    Device,
+    Force,
+    Layer,
+    Model,
+    MotionScale,
+    OneUnit,
+    Out,
+    Quiet,
+    Seed,
+    Size,
+    Steps,
+    Weights,
+)
+from .study import Study, plan_study
 
 if TYPE_CHECKING:
     from ..account import Progress

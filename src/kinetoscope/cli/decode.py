@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .boundary import wrong_usage
-from .options import Debug, Force, Model, Out, Quiet, Seed, Size, Weights
+from .options import Debug, Force, Layer, Model, Out, Quiet, Seed, Size, Units, Weights
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class Unpool(StrEnum):
 
 def decode(
     model: Model,
-    layer: Annotated[str, typer.Argument(metavar="LAYER", help="As `kinetoscope layers MODEL` lists it.")],
-    units: Annotated[str, typer.Option(metavar="UNITS", help="Such as 0,3,8-15, all, or names of classes.")],
+    layer: Layer,
+    units: Units,
     out: Out,
     unpool: Annotated[Unpool, typer.Option(help="Interpolation where the network pools.")] = Unpool.bicubic,
     images: Annotated[

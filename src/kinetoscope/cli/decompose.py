@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Debug, Device, Force, Formulation, MotionScale, Out, Preset, Quiet, Seed
+from .options import Debug, Device, Force, Formulation, MotionScale, Out, Preset, PresetChoice, Quiet, Seed
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def decompose(
     formulation: Annotated[
         Formulation | None, typer.Option(help="How motion is described; the preset's own.")
     ] = None,
-    preset: Annotated[Preset, typer.Option(help="Ours, or the published paper's.")] = Preset.default,
+    preset: PresetChoice = Preset.default,
     seed: Seed = 0,
     device: Device = "cpu",
     motion_scale: MotionScale = None,

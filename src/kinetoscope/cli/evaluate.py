@@ -7,7 +7,21 @@ from typing import Annotated, Any
 import typer
 
 from .boundary import wrong_usage
-from .options import Debug, Device, Model, Out, Precision, Preset, Quiet, Seed, Size, Steps, Weights
+from .options import (
+    Debug,
+    Device,
+    Model,
+    Out,
+    Precision,
+    PrecisionChoice,
+    Preset,
+    PresetChoice,
+    Quiet,
+    Seed,
+    Size,
+    Steps,
+    Weights,
+)
 from .progress import Reporter
 
 evaluate = typer.Typer(no_args_is_help=True, help="Measure what the pictures claim.")
@@ -63,12 +77,12 @@ def depth(
         str | None, typer.Option(metavar="L1,L2", help="Shallow to deep; all with weights.")
     ] = None,
     units: Annotated[int, typer.Option(min=1, metavar="N", help="Per layer, spread evenly.")] = 8,
-    preset: Annotated[Preset, typer.Option(help="Ours, or the published paper's.")] = Preset.default,
+    preset: PresetChoice = Preset.default,
     size: Size = None,
     steps: Steps = None,
     seed: Seed = 0,
     device: Device = "cpu",
-    precision: Annotated[Precision, typer.Option(help="Of the network's arithmetic.")] = Precision.fp32,
+    precision: PrecisionChoice = Precision.fp32,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:

@@ -15,6 +15,7 @@ from .progress import Reporter
 if TYPE_CHECKING:
     from ..activations.maps import Block, Filters
 
+
 class Scale(StrEnum):
     """Which maps share their colours."""
 

@@ -12,6 +12,7 @@ Debug = Annotated[bool, typer.Option("--debug", callback=set_debug, help="Show t
 Device = Annotated[str, typer.Option(metavar="D", help="Where to compute: cpu, cuda, cuda:1, mps.")]
 Force = Annotated[bool, typer.Option("--force", help="Do finished work again.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Layer = Annotated[str, typer.Argument(metavar="LAYER", help="As `kinetoscope layers MODEL` lists it.")]
 Model = Annotated[
     str,
     typer.Argument(
@@ -29,6 +30,7 @@ Clip = Annotated[
         metavar="CLIP", help="mp4, avi, webm, mkv, gif, animated webp or png, a folder of frames, or .npy."
     ),
 ]
+OneUnit = Annotated[str, typer.Option(metavar="N", help="An index, or the name of a class.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; made when missing.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Of everything drawn at random.")]
@@ -36,6 +38,7 @@ Size = Annotated[
     str | None, typer.Option(metavar="TxHxW", help="Frames, height and width of the clip; the model's own.")
 ]
 Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Steps of the optimization.")]
+Units = Annotated[str, typer.Option(metavar="UNITS", help="Such as 0,3,8-15, all, or names of classes.")]
 Weights = Annotated[str, typer.Option(metavar="W", help="default, random, a file, or an https address.")]
 
 
@@ -44,6 +47,9 @@ class Preset(StrEnum):
 
     default = "default"
     paper = "paper"
+
+
+PresetChoice = Annotated[Preset, typer.Option(help="Ours, or the published paper's.")]
 
 
 class Formulation(StrEnum):
@@ -66,3 +72,6 @@ class Precision(StrEnum):
 
     fp32 = "fp32"
     bf16 = "bf16"
+
+
+PrecisionChoice = Annotated[Precision, typer.Option(help="Of the network's arithmetic.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .boundary import wrong_usage
-from .options import Debug, Device, Force, Model, Out, Quiet, Seed, Size, Weights
+from .options import Debug, Device, Force, Layer, Model, Out, Quiet, Seed, Size, Units, Weights
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def search(
     model: Model,
-    layer: Annotated[str, typer.Argument(metavar="LAYER", help="Dotted name, as `layers` lists it.")],
-    units: Annotated[str, typer.Option(metavar="UNITS", help="0,3,8-15, all, or class names.")],
+    layer: Layer,
+    units: Units,
     clips: Annotated[Path, typer.Option(metavar="FOLDER", help="Videos, in folders at any depth.")],
     out: Out,
     count: Annotated[int, typer.Option(min=1, metavar="N", help="Clips per unit.")] = 9,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..account import Progress
-
-Layer = Annotated[str, typer.Argument(metavar="LAYER", help="As `kinetoscope layers MODEL` lists it.")]
-OneUnit = Annotated[str, typer.Option(metavar="N", help="An index, or the name of a class.")]
 
 
 @dataclass(frozen=True)

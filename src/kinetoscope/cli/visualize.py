@@ -9,26 +9,30 @@ from .options import (
     Debug,
     Device,
     Force,
+    Layer,
     Model,
     MotionScale,
     Objective,
     Out,
     Precision,
+    PrecisionChoice,
     Preset,
+    PresetChoice,
     Quiet,
     Seed,
     Size,
     Steps,
+    Units,
     Weights,
 )
 
 
 def visualize(
     model: Model,
-    layer: Annotated[str, typer.Argument(metavar="LAYER", help="As `kinetoscope layers MODEL` lists it.")],
-    units: Annotated[str, typer.Option(metavar="UNITS", help="Such as 0,3,8-15, all, or names of classes.")],
+    layer: Layer,
+    units: Units,
     out: Out,
-    preset: Annotated[Preset, typer.Option(help="Ours, or the published paper's.")] = Preset.default,
+    preset: PresetChoice = Preset.default,
     objective: Annotated[
         Objective | None, typer.Option(help="channel-relu; channel for outputs without a map.")
     ] = None,
@@ -43,7 +47,7 @@ def visualize(
         typer.Option(min=1, metavar="N", help="Runs whose motions are compared; 1 saves the others' time."),
     ] = 3,
     device: Device = "cpu",
-    precision: Annotated[Precision, typer.Option(help="Of the network's arithmetic.")] = Precision.fp32,
+    precision: PrecisionChoice = Precision.fp32,
     weights: Weights = "default",
     motion_scale: MotionScale = None,
     force: Force = False,

@@ -7,7 +7,7 @@ is linear (linear layers, batch norm, concatenation, reshaping) is reversed by i
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -16,31 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ..errors import NotDecodable, SettingInvalid
+from ..errors import SettingInvalid
 from .chain import Chain, Node, Step
+from .picture import Picture
 
 UNPOOLINGS = ("nearest", "bilinear", "bicubic")
 """Interpolations along each axis in turn: constant, linear, cubic, over time as over space."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A unit as seen in some map below it.
-
-    Attributes:
-        values: (C, ...), one axis per axis of the map.
-        corner: position of the first value in the map; it may lie outside.
-        stride: how far the picture moves when its unit moves by one; 0 for units without a map.
-        gain: sum of the weights that one unit's worth of pooling was spread with, see `_pool`.
-        framed: whether what lies outside the map is cut off.
-    """
-
-    values: Tensor
-    corner: tuple[int, ...]
-    stride: tuple[int, ...]
-    gain: float
-    framed: bool
-
 
 Parts = Iterable[tuple[Node, Picture]]
 Rule = Callable[[Step, Picture, int, str], Parts]
@@ -71,9 +52,9 @@ def substitute(chain: Chain, unit: int, unpool: str, *, framed: bool) -> Picture
             for source, part in RULES[step.op](step, picture, position, unpool):
                 if source.shape[0] != 1:
                     raise step.refuse("folds an axis of the map into the batch")
-                placed = _inside(part, source.shape[2:]) if part.framed else part
+                placed = part.inside(source.shape[2:]) if part.framed else part
                 known = pictures.get(source.index)
-                pictures[source.index] = placed if known is None else _join(known, placed)
+                pictures[source.index] = placed if known is None else known.joined(placed)
     found = pictures[chain.source.index]
     return replace(found, values=found.values * found.gain)
 
@@ -97,38 +78,6 @@ def _start(target: Node, unit: int, framed: bool) -> Picture:
     return Picture(values, tuple(n // 2 for n in target.shape[2:]), (1,) * axes, 1.0, framed)
 
 
-# --- pictures on maps -------------------------------------------------------------------------------------
-
-
-def _window(picture: Picture, low: Sequence[int], high: Sequence[int]) -> Tensor:
-    """The picture between two positions of its map, zero where it does not reach."""
-    pads: list[int] = []
-    for corner, n, a, b in zip(picture.corner, picture.values.shape[1:], low, high, strict=True):
-        pads = [corner - a, b - corner - n, *pads]  # negative ones cut
-    return F.pad(picture.values, pads)
-
-
-def _inside(picture: Picture, sizes: Sequence[int]) -> Picture:
-    """The part of a picture that lies inside a map."""
-    ends = (c + n for c, n in zip(picture.corner, picture.values.shape[1:], strict=True))
-    low = tuple(max(c, 0) for c in picture.corner)
-    high = [min(end, size) for end, size in zip(ends, sizes, strict=True)]
-    return replace(picture, values=_window(picture, low, high), corner=low)
-
-
-def _join(one: Picture, other: Picture) -> Picture:
-    low = tuple(map(min, one.corner, other.corner))
-    ends = ([c + n for c, n in zip(p.corner, p.values.shape[1:], strict=True)] for p in (one, other))
-    high = list(map(max, *ends))
-    return Picture(
-        _window(one, low, high) + _window(other, low, high),
-        low,
-        tuple(map(max, one.stride, other.stride)),
-        max(one.gain, other.gain),
-        one.framed or other.framed,
-    )
-
-
 def _each(value: int | Sequence[int], axes: int) -> list[int]:
     values = [value] if isinstance(value, int) else list(value)
     return values * axes if len(values) == 1 else values
@@ -148,7 +97,7 @@ def _convolution(step: Step, picture: Picture, position: int, unpool: str) -> Pa
     values = torch.convolution(
         picture.values[None], weight, None, stride, none, dilation, True, none, step.args["groups"]
     )[0]
-    return [(source, _moved(picture, values, stride, [-p for p in padding]))]
+    return [(source, picture.moved(values, stride, [-p for p in padding]))]
 
 
 def _pool(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
@@ -167,13 +116,13 @@ def _pool(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
         (d * (k - 1) + 1 - s) // 2 - p for k, s, p, d in zip(kernel, stride, padding, dilation, strict=True)
     ]
     values = resize(picture.values, sizes, unpool) / prod(stride)
-    moved = _moved(picture, values, stride, shifts)
+    moved = picture.moved(values, stride, shifts)
     return [(step.inputs[0], replace(moved, gain=picture.gain * prod(stride)))]
 
 
 def _adaptive_pool(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
     source, sizes = step.inputs[0], step.inputs[0].shape[2:]
-    whole = _whole(picture, step.outputs[0].shape)
+    whole = picture.whole(step.outputs[0].shape)
     factor = prod(sizes) / prod(step.outputs[0].shape[2:])
     values = resize(whole.values, sizes, unpool) / factor
     return [(source, replace(whole, values=values, gain=picture.gain * factor))]
@@ -200,9 +149,7 @@ def _pad(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
     if len(pads) > 2 * axes:
         return _linear(step, picture, position, unpool)
     before = [-n for n in pads[::2]][::-1]
-    return [
-        (step.inputs[0], _moved(picture, picture.values, [1] * axes, [0] * (axes - len(before)) + before))
-    ]
+    return [(step.inputs[0], picture.moved(picture.values, [1] * axes, [0] * (axes - len(before)) + before))]
 
 
 def _axis(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
@@ -230,7 +177,7 @@ def _linear(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
         raise step.refuse("divides by something that depends on the input")
     local = _is_local(step, position)
     if not local:
-        picture = _whole(picture, step.outputs[position].shape)
+        picture = picture.whole(step.outputs[position].shape)
     leaves: list[Tensor] = []
 
     def stand_in(value: Any) -> Any:
@@ -265,18 +212,6 @@ def _is_local(step: Step, position: int) -> bool:
     )
 
 
-def _whole(picture: Picture, shape: tuple[int, ...]) -> Picture:
-    """The picture on the whole of its map; from here on its place is fixed."""
-    low, high = (0,) * (len(shape) - 2), shape[2:]
-    return replace(picture, values=_window(picture, low, high), corner=low, framed=True)
-
-
-def _moved(picture: Picture, values: Tensor, stride: Sequence[int], shift: Sequence[int]) -> Picture:
-    corner = tuple(c * s + o for c, s, o in zip(picture.corner, stride, shift, strict=True))
-    pace = tuple(p * s for p, s in zip(picture.stride, stride, strict=True))
-    return replace(picture, values=values, corner=corner, stride=pace)
-
-
 _PRODUCTS = frozenset(["mul", "mm", "bmm", "addmm"])
 _LOCAL = frozenset(
     [
@@ -309,5 +244,3 @@ _FAMILIES: dict[Rule, str] = {
 }
 RULES: dict[str, Rule] = {name: rule for rule, names in _FAMILIES.items() for name in names.split()}
 """What is known about the torch library's operations; any other is refused."""
-
-__all__ = ["UNPOOLINGS", "NotDecodable", "Picture", "resize", "substitute"]

@@ -4,13 +4,10 @@ Layers carry the paper's numbers: convolutions 1, 3, 5 and 7, max pooling 2 and 
 softmax, layer 8, belongs to the loss.
 """
 
-from importlib import resources
-
 from jaxtyping import Float
-from safetensors.torch import load
 from torch import Tensor, nn
 
-from ..errors import ModelUnusable
+from .bundled import fill_bundled
 from .card import ModelCard
 
 CARD = ModelCard(
@@ -59,13 +56,6 @@ def load_bundled() -> LeNet:
     Raises:
         ModelUnusable: the weights file is missing from the installation.
     """
-    file = resources.files(__package__) / "weights" / WEIGHTS
-    try:
-        state = load(file.read_bytes())
-    except FileNotFoundError as missing:
-        raise ModelUnusable(
-            f"{WEIGHTS} is missing from this installation; install kinetoscope again"
-        ) from missing
     model = LeNet()
-    model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-    return model.eval()
+    fill_bundled(model, WEIGHTS)
+    return model

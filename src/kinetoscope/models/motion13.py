@@ -5,15 +5,13 @@ with 3D Convolutional Networks). Batch normalization is folded away after traini
 smooth gradients.
 """
 
-from importlib import resources
-
 from jaxtyping import Float
-from safetensors.torch import load
 from torch import Tensor, nn
 
-from ..errors import ModelUnusable
 from ..types import MOTION_LABELS, VideoBatch
+from .bundled import fill_bundled
 from .card import ModelCard
+from .init import he_normal
 
 CARD = ModelCard(
     clip=(16, 64, 64),
@@ -54,9 +52,7 @@ class Motion13(nn.Module):
         # the places are kept: expansion and rotation are told by where each direction is
         self.pool4 = nn.AdaptiveAvgPool3d((1, 4, 4))
         self.fc = nn.Linear(96 * 16, len(MOTION_LABELS))
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv3d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        he_normal(self)
 
     def forward(self, clips: VideoBatch) -> Float[Tensor, "batch 13"]:
         """Give the logit of each motion, (B, 13)."""
@@ -78,13 +74,6 @@ def load_bundled() -> Motion13:
     Raises:
         ModelUnusable: the weights file is missing from the installation.
     """
-    file = resources.files(__package__) / "weights" / WEIGHTS
-    try:
-        state = load(file.read_bytes())
-    except FileNotFoundError as missing:
-        raise ModelUnusable(
-            f"{WEIGHTS} is missing from this installation; install kinetoscope again"
-        ) from missing
     model = Motion13()
-    model.load_state_dict({name: tensor.float() for name, tensor in state.items()})
-    return model.eval()
+    fill_bundled(model, WEIGHTS)
+    return model

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ..types import Flow, Image, Video
 from ..warp import pixel_grid, sample
@@ -49,15 +51,7 @@ def fit_fields(video: Video, settings: PaperSettings, seed: int) -> tuple[Image,
     optimizer = torch.optim.Adam([image, fractions], lr=settings.rate)
     for _ in range(settings.steps):
         reconstruction = (sample(image, pixels + fractions * frame) - video).square().mean()
-        deformation = sum(differences(fractions))
-        smoothness = image.diff(dim=3).abs().mean() + image.diff(dim=2).abs().mean()
-        similarity = (image - video[:1]).square().mean()
-        loss = (
-            reconstruction
-            + settings.deformation * deformation
-            + settings.smoothness * smoothness
-            + settings.similarity * similarity
-        )
+        loss = reconstruction + consistency(image, fractions, video[:1], settings)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -65,3 +59,25 @@ def fit_fields(video: Video, settings: PaperSettings, seed: int) -> tuple[Image,
         image = image.clamp(0, 1)
         displacement = fractions.detach() * frame
         return image[0].detach(), displacement, sample(image, pixels + displacement)
+
+
+def consistency(
+    image: Float[Tensor, "1 channel height width"],
+    fractions: Float[Tensor, "time 2 height width"],
+    first: Float[Tensor, "1 channel height width"],
+    weights: PaperSettings,
+) -> Float[Tensor, ""]:
+    """The weighted sum of eq. 6, 7 and 8: the field is smooth, so is the image, and it shows the first frame.
+
+    Args:
+        image: I, (1, C, H, W).
+        fractions: D as a fraction of the frame, (T, 2, H, W).
+        first: the video's first frame, (1, C, H, W).
+        weights: of the three.
+    """
+    smoothness = image.diff(dim=3).abs().mean() + image.diff(dim=2).abs().mean()
+    return (
+        weights.deformation * sum(differences(fractions))
+        + weights.smoothness * smoothness
+        + weights.similarity * (image - first).square().mean()
+    )

@@ -1,15 +1,10 @@
 """Films of any length, drawn and encoded frame by frame, and pictures made of captioned panels."""
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
 from functools import lru_cache
-from itertools import chain
 from math import ceil
 from pathlib import Path
-from typing import cast
 
-import av
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -19,9 +14,8 @@ from torch import Tensor
 
 from ..records import write_bytes_atomically
 from .colour import FAINT, INK, PAPER, font
-from .frames import DEFAULT_FPS, encode_gif, film_codec
+from .frames import DEFAULT_FPS, Picture, encode_gif, encode_mp4
 
-Picture = UInt8[np.ndarray, "_ _ 3"]
 Panel = tuple[str, Picture]
 """A caption and what it stands above."""
 
@@ -102,25 +96,6 @@ def _fitted(words: str, width: int) -> str:
     return words + "…"
 
 
-def encode_film(pictures: Iterable[Picture], *, fps: float = DEFAULT_FPS) -> bytes:
-    """Pictures of one size as an MP4 (see `frames.encode_mp4`), one picture in memory at a time."""
-    stream_of, buffer = iter(pictures), io.BytesIO()
-    first = next(stream_of)
-    codec, options = film_codec()
-    with av.open(buffer, "w", format="mp4") as container:
-        rate = Fraction(fps).limit_denominator(1000)
-        stream = cast(av.VideoStream, container.add_stream(codec, rate=rate, options=options))
-        stream.height, stream.width = (size + size % 2 for size in first.shape[:2])
-        stream.pix_fmt = "yuv420p"
-        for picture in chain([first], stream_of):
-            even = np.pad(
-                picture, ((0, picture.shape[0] % 2), (0, picture.shape[1] % 2), (0, 0)), mode="edge"
-            )
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="rgb24")))
-        container.mux(stream.encode())
-    return buffer.getvalue()
-
-
 def save_animation(
     folder: Path, name: str, pictures: Iterable[Picture], count: int, *, fps: float = DEFAULT_FPS
 ) -> None:
@@ -143,7 +118,7 @@ def save_animation(
                 kept.append(_shrunk(picture))
             yield picture
 
-    write_bytes_atomically(folder / f"{name}.mp4", encode_film(passing(), fps=fps))
+    write_bytes_atomically(folder / f"{name}.mp4", encode_mp4(passing(), fps=fps))
     write_bytes_atomically(
         folder / f"{name}.gif", encode_gif(np.stack(kept), fps=fps / every, palette=_palette(kept))
     )

@@ -24,6 +24,7 @@ class Sheet:
         FigureCanvasAgg(self.figure)
 
     def axes(self, x: float, y: float, width: float, height: float) -> Axes:
+        """Empty axes in a box; what keeps its proportions hangs in the upper left corner."""
         box = (x / WIDTH, 1.0 - (y + height) / self.height, width / WIDTH, height / self.height)
         axes = self.figure.add_axes(box)
         axes.set_anchor("NW")
@@ -32,6 +33,7 @@ class Sheet:
     def text(
         self, x: float, y: float, words: str, size: float = 10.0, colour: str = INK, **more: Any
     ) -> None:
+        """Print words as they are; (x, y) begins the baseline unless `va` and `ha` say otherwise."""
         # parse_math off: a layer or class may be called anything, '$' too.
         self.figure.text(
             x / WIDTH,
@@ -46,11 +48,13 @@ class Sheet:
         )
 
     def heading(self, x: float, y: float, words: str, note: str = "") -> None:
+        """Bold words, and a small grey line below them."""
         self.text(x, y, words, 11.0, weight="bold")
         if note:
             self.text(x, y + 0.19, note, 8.5, MUTED)
 
     def picture(self, x: float, y: float, width: float, height: float, pixels: np.ndarray) -> Axes:
+        """Pixels (H, W, 3), not smoothed, in a thin frame."""
         axes = self.axes(x, y, width, height)
         axes.imshow(pixels, interpolation="nearest")
         axes.set_xticks([])
@@ -75,6 +79,7 @@ class Sheet:
         axes.set_axis_off()
 
     def rule(self, y: float) -> None:
+        """A thin line from margin to margin."""
         level = 1.0 - y / self.height
         ends = [MARGIN / WIDTH, 1 - MARGIN / WIDTH]
         self.figure.add_artist(Line2D(ends, [level, level], color=LINE, linewidth=0.8))

@@ -137,6 +137,7 @@ class _Study:
     progress: Progress | None
 
     def variants(self) -> Iterator[Variant]:
+        """Each of `VARIANTS`, as soon as it is measured against the gain of the optimum in pixels."""
         settings, seed = self.account.optimal, self.account.record["seed"]
         rest = self._response(start_clip(settings, self.account.shape, self._generator()))
         optimum = self._optimum(settings, 0)

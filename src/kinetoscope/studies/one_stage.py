@@ -1,11 +1,9 @@
 """One stage instead of two: texture and field are optimized directly for the activation (section 4.2.3)."""
 
 import torch
-from torch import Tensor
 
 from ..account import StepProgress
-from ..motion.metrics import differences
-from ..motion.paper import PaperSettings
+from ..motion.paper import PaperSettings, consistency
 from ..optimal.ascend import Forward, OptimalSettings
 from ..optimal.objective import Objective
 from ..optimal.parameters import PixelParameters
@@ -69,19 +67,3 @@ def one_stage(
     with torch.no_grad():
         image, displacement = texture.video()[:, :, 0], fractions * frame
         return image[0], displacement.detach(), sample(image, pixels + displacement)
-
-
-def consistency(image: Tensor, fractions: Tensor, first: Tensor, weights: PaperSettings) -> Tensor:
-    """The weighted sum of eq. 6 to 8.
-
-    Args:
-        image: I, (1, C, H, W).
-        fractions: D as a fraction of the frame, (T, 2, H, W).
-        first: the video's first frame, (1, C, H, W).
-    """
-    smoothness = image.diff(dim=3).abs().mean() + image.diff(dim=2).abs().mean()
-    return (
-        weights.deformation * sum(differences(fractions))
-        + weights.smoothness * smoothness
-        + weights.similarity * (image - first).square().mean()
-    )
