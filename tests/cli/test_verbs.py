@@ -132,6 +132,7 @@ def test_demo_shows_every_class_in_a_table(run, tmp_path: Path) -> None:
         assert any(line.split()[0] == name for line in lines[1:-1]), name
     assert "up-right" in lines[1]
     assert "45" in lines[1]
+    assert "drift (px/frame)" in lines[0]
     assert len(finished_units(tmp_path / "demo")) == 13
 
 

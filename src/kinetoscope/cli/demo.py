@@ -19,6 +19,7 @@ def demo(
     """Show what every class of the bundled motion network looks for."""
     from ..models.registry import card_of, load_model
     from ..records import read_unit, unit_directory
+    from ..types import MOTION_LABELS
     from .run import plan, run_units
     from .table import print_table
 
@@ -39,12 +40,11 @@ def demo(
     rows = []
     for unit in request.units:
         motion = read_unit(unit_directory(out, layer, unit))["motion"]
-        direction = _number(motion["direction_deg"], ".0f")
-        speed = _number(motion["mean_speed_px_per_frame"], ".2f")
-        rows.append([card_of(network).class_names[unit], motion["label"], direction, speed])
-    print_table(["class", "motion shown", "direction (deg)", "speed (px/frame)"], rows)
+        drifts = motion["label"] in MOTION_LABELS[:8]
+        direction = format(motion["direction_deg"], ".0f") if drifts else "-"
+        drift, speed = (
+            format(motion[key], ".2f") for key in ("speed_px_per_frame", "mean_speed_px_per_frame")
+        )
+        rows.append([card_of(network).class_names[unit], motion["label"], direction, drift, speed])
+    print_table(["class", "motion shown", "direction (deg)", "drift (px/frame)", "mean speed"], rows)
     typer.echo(page)
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
