@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..errors import LayerNotFound, ModelUnusable
-from ..models.registry import read_weights
+from ..models.checkpoints import read_weights
 from ..units.tap import find_layer
 
 KernelWeights = Float[Tensor, "filter channel depth rows columns"]

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from ..errors import ModelUnusable, SettingInvalid
 from .card import ModelCard
 from .checkpoints import load_weights
-from .checkpoints import read_weights as read_weights
 from .download import fetch, published_at
 from .entries import ENTRIES, Entry, find_entry
 

@@ -104,7 +104,10 @@ def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict
     tracker, layout = ReachTracker(), Layout(model)
 
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        """A hook that writes the row of the layer `name`."""
+
         def note(module: nn.Module, args: Any, output: Any) -> None:
+            """Describe the first call; count the others."""
             tensor = first_tensor(output)
             if name in rows:
                 rows[name].calls += 1
