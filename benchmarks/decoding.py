@@ -2,8 +2,8 @@
 
     python benchmarks/decoding.py DIR_OF_DATA --out DIR [--weights FILE]
 
-DIR_OF_DATA holds MNIST's idx files; without it scikit-learn's digits stand in. Figures and tables are
-numbered as in Rafegas & Vanrell 2015; `results.json` holds the numbers.
+DIR_OF_DATA holds MNIST's idx files; without it scikit-learn's digits stand in. It prints which digits and
+weights it used. Figures and tables are numbered as in Rafegas & Vanrell 2015; `results.json` has the numbers.
 """
 
 import argparse
@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from PIL import Image as PillowImage
+from PIL import ImageDraw
 
 from kinetoscope.filters.compare import correlate, decoding_errors, most_exciting
 from kinetoscope.filters.decode import DecodedFilter, decode_filters
+from kinetoscope.filters.substitute import UNPOOLINGS
 from kinetoscope.models.characters import LETTERS, SHAPES, Characters
 from kinetoscope.models.checkpoints import load_weights
 from kinetoscope.models.lenet import CARD, LeNet, load_bundled
@@ -34,12 +37,13 @@ PAPER = {
 """Table 1: mean square errors of the paper's network."""
 
 SIDE = 96
+COLOURS = "red wants bright, blue wants dark"
 
 
 def decoded(
-    net: torch.nn.Module, layer: str, units: range, size: tuple[int, int, int]
+    net: torch.nn.Module, layer: str, units: range, size: tuple[int, int, int], unpool: str = "bicubic"
 ) -> list[DecodedFilter]:
-    return list(decode_filters(net, layer, units, "bicubic", size=size))
+    return list(decode_filters(net, layer, units, unpool, size=size))
 
 
 def cell(values: torch.Tensor, peak: float | None = None, side: int = SIDE) -> Picture:
@@ -48,8 +52,26 @@ def cell(values: torch.Tensor, peak: float | None = None, side: int = SIDE) -> P
     return resized(signed_rgb(values.sum(0), scale), side, side, smooth=False)
 
 
-def photo(image: torch.Tensor) -> Picture:
-    return resized(to_frame(image), SIDE, SIDE, smooth=False)
+def photo(image: torch.Tensor, seen: tuple[int, ...] = ()) -> Picture:
+    """An image, and a frame around the part (top, left, height, width) that a unit sees."""
+    picture = PillowImage.fromarray(resized(to_frame(image), SIDE, SIDE, smooth=False))
+    if seen:
+        top, left, bottom, right = (
+            round(edge * SIDE / image.shape[-1])
+            for edge in (seen[0], seen[1], seen[0] + seen[2], seen[1] + seen[3])
+        )
+        ImageDraw.Draw(picture).rectangle((left, top, right - 1, bottom - 1), outline=(255, 176, 0), width=2)
+    return np.asarray(picture)
+
+
+def field(filter: DecodedFilter, place: int) -> tuple[int, ...]:
+    """What one place of a map sees of the image, (top, left, height, width); () for all of it."""
+    if max(filter.map_shape, default=1) == 1:
+        return ()
+    starts = zip(
+        divmod(place, filter.map_shape[1]), filter.map_shape, filter.corner, filter.stride, strict=True
+    )
+    return (*(c + (i - n // 2) * s for i, n, c, s in starts), *filter.decoded.shape[1:])
 
 
 def save(out: Path, name: str, panels: list[Panel], columns: int, words: str) -> None:
@@ -57,14 +79,16 @@ def save(out: Path, name: str, panels: list[Panel], columns: int, words: str) ->
 
 
 def streamed(net: torch.nn.Module, layer: str, filters: list[DecodedFilter], inputs: torch.Tensor) -> tuple:
-    """For every image and unit the highest response of the network, and of the decoded filters."""
-    ours, theirs = [], []
+    """For every image and unit the highest response and its place: of the network, and of decoded filters."""
+    peaks: list[list[torch.Tensor]] = [[], [], [], []]
+    units = [f.unit for f in filters]
     with torch.no_grad(), tap(net, layer) as forward:
         for part in inputs.split(250):
-            units = [f.unit for f in filters]
-            theirs.append(forward(part)[:, units].flatten(2).amax(2))
-            ours.append(correlate(part, filters).flatten(2).amax(2))
-    return torch.cat(theirs), torch.cat(ours)
+            for first, maps in ((0, forward(part)[:, units]), (2, correlate(part, filters))):
+                found = maps.reshape(*maps.shape[:2], -1).max(2)
+                peaks[first].append(found.values)
+                peaks[first + 1].append(found.indices)
+    return tuple(map(torch.cat, peaks))
 
 
 def class_matrix(net: LeNet, digits: Digits, out: Path) -> dict:
@@ -96,31 +120,40 @@ def class_matrix(net: LeNet, digits: Digits, out: Path) -> dict:
     )
     figure.savefig(out / "figure1_classes.png", dpi=80)
     own = labels == torch.arange(10)[:, None]
+    means = torch.stack([values[digits.labels == digit].mean(0) for digit in range(10)], dim=1)
+    by_unpool = {}
+    for unpool in UNPOOLINGS:
+        others = decoded(net, "conv7", range(10), CARD.clip, unpool)
+        best = correlate(as_input(digits.images), others).flatten(1).argmax(0)
+        by_unpool[unpool] = int((digits.labels[best] == torch.arange(10)).sum())
     return {
+        "own_class_by_interpolation": by_unpool,
         "most_exciting_is_own_class": int(own[:, 0].sum()),
         "at_least_3_of_4_are_own_class": int((own.sum(1) >= 3).sum()),
         "most_exciting_labels": labels.tolist(),
-        "largest_in_row_on_diagonal": int((matrix.argmax(1) == torch.arange(10)).sum()),
+        "class_mean_largest_on_diagonal": int((means.argmax(1) == torch.arange(10)).sum()),
     }
 
 
 def maps_of_a_three(net: LeNet, digits: Digits, out: Path) -> None:
     """Fig. 3: responses of the network beside correlations with decoded filters."""
     three = digits.images[digits.labels == 3][:1]
-    panels: list[Panel] = [("image", photo(three[0]))] * 8
+    panels: list[Panel] = []
     for layer, units in (("conv1", range(4)), ("conv3", range(4)), ("conv5", range(100))):
         filters = decoded(net, layer, units, CARD.clip)
         with torch.no_grad(), tap(net, layer) as forward:
             theirs = forward(as_input(three))[:, list(units)]
-        pairs = []
+        panels.append((f"image, {layer}", photo(three[0])))
         for name, maps in (("network", theirs), ("decoded", correlate(as_input(three), filters))):
             maps = (maps - maps.min()) / (maps.max() - maps.min())
-            tiles = maps[0] if maps.shape[-1] > 1 else maps.reshape(4, 5, 5)
-            pairs += [(f"{layer} {name}", photo(tile[None])) for tile in tiles]
-        panels += pairs[:4] + pairs[4:]
-    save(
-        out, "figure3_maps", panels[8:], 8, "left four: network, right four: decoded; conv5: 25 units a tile"
+            single = maps.shape[-1] == 1
+            for index, tile in enumerate(maps.reshape(4, 5, 5) if single else maps[0]):
+                unit = f"{25 * index}\N{EN DASH}{25 * index + 24}" if single else str(index)
+                panels.append((f"{name} {unit}", photo(tile[None])))
+    words = (
+        "maps of an image: in the network, and by correlation with the decoded filters; white is high, one"
     )
+    save(out, "figure3_maps", panels, 9, f"{words} scale a layer; conv5 has no map: 25 units a tile")
 
 
 def sheets(net: LeNet, digits: Digits, out: Path) -> dict:
@@ -128,29 +161,38 @@ def sheets(net: LeNet, digits: Digits, out: Path) -> dict:
     inputs, agreement = as_input(digits.images), {}
     for layer, units, shown in (("conv1", 20, 20), ("conv3", 50, 50), ("conv5", 500, 14), ("conv7", 10, 10)):
         filters = decoded(net, layer, range(shown if units == 500 else units), CARD.clip)
-        theirs, ours = streamed(net, layer, filters, inputs)
+        theirs, their_places, ours, our_places = streamed(net, layer, filters, inputs)
         by_net, by_filter = most_exciting(theirs, 4), most_exciting(ours, 4)
         both = torch.stack([theirs - theirs.mean(0), ours - ours.mean(0)])
         both = both / both.norm(dim=1, keepdim=True)
         agreement[layer] = float((both[0] * both[1]).sum(0).mean())
         panels: list[Panel] = []
-        for filter, first, second in list(zip(filters, by_net, by_filter, strict=True))[:14]:
+        for row, filter in enumerate(filters[:14]):
             positive, negative = filter.thresholded()
             panels += [
-                (f"unit {filter.unit}", cell(filter.decoded)),
+                (f"{layer}:{filter.unit}", cell(filter.decoded)),
                 ("thresholded", cell(positive - negative, 1)),
             ]
-            panels += [("network", photo(digits.images[i])) for i in first]
-            panels += [("filter", photo(digits.images[i])) for i in second]
+            for name, best, places in (
+                ("network", by_net[row], their_places[:, row]),
+                ("decoded", by_filter[row], our_places[:, row]),
+            ):
+                panels += [
+                    (f"{name}, no. {rank}", photo(digits.images[i], field(filter, int(places[i]))))
+                    for rank, i in enumerate(best.tolist(), start=1)
+                ]
+        words = (
+            f"{COLOURS}, each at its own scale; images by response in the network, and by correlation with"
+        )
         save(
             out,
             f"figure4_{layer}",
             panels,
             10,
-            "four most exciting images: by the network, by the decoded filter",
+            f"{words} the filter; frame: what the unit sees",
         )
-        family = [(f"{filter.unit}", cell(filter.decoded)) for filter in filters]
-        save(out, f"figure5_lenet_{layer}", family, 10, f"decoded filters of {layer}, each at its own scale")
+        family = [(f"{layer}:{filter.unit}", cell(filter.decoded)) for filter in filters]
+        save(out, f"figure5_lenet_{layer}", family, 10, f"decoded filters, each at its own scale; {COLOURS}")
     return {"correlation_of_peaks": agreement}
 
 
@@ -166,7 +208,8 @@ def letters(out: Path) -> dict:
             (f"{layer} {f.unit}: {name}", cell(f.decoded))
             for f, name in zip(filters, names[layer], strict=True)
         ]
-    save(out, "figure5_letters", panels, 9, "decoded filters of the character network, each at its own scale")
+    words = f"decoded filters of the character network, each at its own scale; {COLOURS}"
+    save(out, "figure5_letters", panels, 9, words)
     inputs = torch.stack([filter.decoded for filter in family["conv4"]])
     outputs = {}
     for layer in units:
@@ -206,7 +249,7 @@ def letters(out: Path) -> dict:
         "figure7_activations",
         panels,
         9,
-        "decoded filter and its map for the letter C, one scale a layer",
+        "left the decoded filter, right its map for the decoded C, one scale a layer; number: its largest",
     )
     answers = outputs["conv4"].flatten(1)
     return {"own_unit_most": int((answers.argmax(1) == torch.arange(8)).sum()), "responses": answers.tolist()}
@@ -223,7 +266,10 @@ def main() -> None:
     if options.weights is not None:
         load_weights(net, options.weights)
     options.out.mkdir(parents=True, exist_ok=True)
-    found = {"letters": letters(options.out), "accuracy_unseen": accuracy(net, digits.split()[1])}
+    weights = "the bundled ones" if options.weights is None else options.weights.name
+    print(f"digits: {len(digits.labels)} of {digits.source}; weights: {weights}")
+    found = {"digits": digits.source, "images": len(digits.labels), "weights": weights}
+    found |= {"letters": letters(options.out), "accuracy_unseen": accuracy(net, digits.split()[1])}
     print(f"letters: {found['letters']['own_unit_most']} of 8 excite their own unit most")
     print(f"accuracy on unseen digits: {found['accuracy_unseen']:.4f}")
     found["classes"] = class_matrix(net, digits, options.out)

@@ -10,7 +10,7 @@ from clip_files import H, T, W, animation, film, noise, refusal
 from PIL import Image as PillowImage
 
 from kinetoscope.errors import ClipTooSmall, SettingInvalid, VideoUnreadable
-from kinetoscope.video import fit_clip, read_video, read_windows
+from kinetoscope.video import fit_channels, fit_clip, read_video, read_windows
 
 LONG = 11
 
@@ -110,3 +110,45 @@ def test_clips_are_scaled_to_cover_and_cut_evenly() -> None:
     assert small.shape == (2, 1, 5, 8)
     torch.testing.assert_close(float(small.mean()), 0.5, atol=0.02, rtol=0)
     assert fit_clip(ramp, 3, 31, 17).shape == (2, 3, 31, 17)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize("last", [False, True], ids=["channels before rows", "channels last"])
+def test_windows_of_arrays_have_the_channels_that_are_wanted(
+    tmp_path: Path, channels: int, last: bool
+) -> None:
+    video = np.random.default_rng(0).random((T, channels, H, W), dtype=np.float32)
+    np.save(tmp_path / "a.npy", np.moveaxis(video, 1, 3) if last else video)
+    for wanted in (channels, None):
+        (window,) = read_windows(tmp_path / "a.npy", T, 1, channels=wanted)
+        assert torch.equal(window.video, torch.from_numpy(video))
+    with pytest.raises(VideoUnreadable, match=r"\(T, 3, H, W\)"):
+        next(read_windows(tmp_path / "a.npy", 2, 2))
+    with pytest.raises(VideoUnreadable, match=r"4 channels is \(T, 4, H, W\)"):
+        next(read_windows(tmp_path / "a.npy", 2, 2, channels=4))
+
+
+def test_one_channel_comes_without_an_axis_of_its_own_or_from_rgb(tmp_path: Path, long_film: Path) -> None:
+    grey = np.random.default_rng(0).random((T, H, W), dtype=np.float32)
+    np.save(tmp_path / "grey.npy", grey)
+    (window,) = read_windows(tmp_path / "grey.npy", T, 1, channels=1)
+    assert torch.equal(window.video[:, 0], torch.from_numpy(grey))
+    rgb = next(read_windows(long_film, 4, 4, channels=1)).video
+    assert torch.equal(fit_channels(rgb, 1), rgb.mean(dim=1, keepdim=True))
+    assert torch.equal(fit_channels(rgb, 3), rgb)
+
+
+def test_channels_that_do_not_fit_are_refused_with_a_repair(tmp_path: Path, long_film: Path) -> None:
+    with pytest.raises(VideoUnreadable, match=r"read as RGB, and 2 channels .*\.npy \(T, 2, H, W\)"):
+        next(read_windows(long_film, 4, 4, channels=2))
+    for given, wanted in ((2, 1), (2, 3), (3, 2), (1, 3), (3, 5)):
+        with pytest.raises(VideoUnreadable, match=f"{given} channels .* {wanted} are taken"):
+            fit_channels(torch.rand(2, given, 4, 5), wanted)
+    np.save(tmp_path / "flow.npy", np.full((4, 2, 8, 9), -3.0))
+    with pytest.raises(VideoUnreadable, match=r"from -3 to -3; .*value range"):
+        next(read_windows(tmp_path / "flow.npy", 2, 2, channels=2))
+    room = 4 * 5 * 2 * 8 * 9
+    np.save(tmp_path / "many.npy", np.zeros((4, 5, 8, 9)))
+    next(read_windows(tmp_path / "many.npy", 2, 2, channels=5, max_bytes=room))
+    with pytest.raises(VideoUnreadable, match="the limit"):
+        next(read_windows(tmp_path / "many.npy", 2, 2, channels=5, max_bytes=room - 1))

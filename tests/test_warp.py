@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from kinetoscope.warp import (
     accumulate,
-    affine_matrices,
     compose,
     content_velocity,
     interpolation_matrix,
@@ -138,23 +137,3 @@ def test_resize_field_keeps_corners_and_unit():
     large = resize_field(field, 9, 13)
     torch.testing.assert_close(large[..., 0, 0], field[..., 0, 0])
     torch.testing.assert_close(large[..., -1, -1], field[..., -1, -1])
-
-
-def test_affine_matrices_resample_any_picture_with_zeros_outside():
-    generator = torch.Generator().manual_seed(5)
-    theta = torch.randn(3, 2, 3, generator=generator, dtype=torch.float64) * 0.4
-    pictures = torch.rand(3, 4, H, W, generator=generator, dtype=torch.float64)
-    warped = (pictures.flatten(2) @ affine_matrices(theta, H, W)).view(3, 4, H, W)
-    framed = torch.nn.functional.pad(pictures, (1, 1, 1, 1))  # beyond the border is nothing
-    half = torch.tensor([(W - 1) / 2, (H - 1) / 2], dtype=torch.float64)
-    for n, y, x in ((0, 0, 0), (1, 3, 10), (2, 6, 4), (2, 2, 7)):
-        place = torch.tensor([x, y]) / half - 1
-        column, row = ((theta[n] @ torch.tensor([*place, 1.0], dtype=torch.float64) + 1) * half + 1).tolist()
-        wanted = bilinear(framed[n, 2], column, row)
-        assert float(warped[n, 2, y, x]) == pytest.approx(float(wanted), abs=1e-9)
-
-
-@pytest.mark.parametrize(("height", "width"), [(7, 6), (1, 4), (5, 1)])
-def test_affine_matrices_of_the_identity_are_exact(height, width):
-    theta = torch.tensor([[[1.0, 0, 0], [0, 1.0, 0]]])
-    assert torch.equal(affine_matrices(theta, height, width)[0], torch.eye(height * width))

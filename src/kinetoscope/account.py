@@ -1,12 +1,12 @@
 """The account of one unit after the other: optimum, decomposition, responses, and agreement across seeds."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from .models.card import ModelCard
 from .motion.decompose import DecomposeSettings, decompose
@@ -25,6 +25,8 @@ from .results import Confidence, Decomposition, Optimal, UnitResult
 from .truth.agreement import agreement
 from .truth.nothing import nothing_found
 from .truth.redrive import derived_indices, redrive
+from .types import VideoBatch
+from .units.crop import Crop
 from .units.tap import tap
 
 REPEAT_SHARE = 4
@@ -45,7 +47,8 @@ class Account:
         model, card: the network, and what it expects.
         names: of the layer's units; empty when they have none.
         shape: of the clip, (C, T, H, W).
-        position: (t, y, x) in the layer's map, for the objective `unit`.
+        position: (t, y, x) in the layer's map, for the objective `unit`; None: its centre.
+        crop: the part of the clip that is seen from there; None: all of it.
         optimal, motion: settings of the two stages.
         record: what `unit.json` says of the request: layer, objective, seed, settings, device, precision, ...
         progress: told about every step.
@@ -56,21 +59,29 @@ class Account:
     names: tuple[str, ...]
     shape: tuple[int, int, int, int]
     position: tuple[int, int, int] | None
+    crop: Crop | None
     optimal: OptimalSettings
     motion: DecomposeSettings
     record: dict[str, Any]
     progress: Progress | None
 
     @contextmanager
-    def listening(self) -> Iterator[Forward]:
-        """Inside, the model is open behind the layer: clips in [0, 1] to its output."""
-        layer, device, precision = (self.record[key] for key in ("layer", "device", "precision"))
-        with tap(self.model, layer, device=device, precision=precision) as tapped:
-            yield lambda clips: tapped(normalize(clips, self.card))
+    def listening(self, units: Sequence[int]) -> Iterator[tuple[Forward, list[Objective]]]:
+        """Inside, the model is open behind the layer, for these units.
 
-    def objective(self, unit: int) -> Objective:
-        """What is maximized for a unit."""
-        return make_objective(self.record["objective"], unit, self.position)
+        Gives what takes clips in [0, 1] to the units' output, and for each what is maximized in that output.
+        """
+        layer, device, precision = (self.record[key] for key in ("layer", "device", "precision"))
+        crop, kind = self.crop, self.record["objective"]
+        position = self.position if crop is None else crop.position
+        objectives = [make_objective(kind, place, position) for place in range(len(units))]
+        with tap(self.model, layer, units=units, device=device, precision=precision) as tapped:
+
+            def forward(clips: VideoBatch) -> Tensor:
+                clips = normalize(clips, self.card)
+                return tapped(clips if crop is None else crop(clips))
+
+            yield forward, objectives
 
     def name(self, unit: int) -> str:
         """The unit's name, or nothing."""
@@ -86,10 +97,9 @@ class Account:
 
     def _batch(self, units: list[int], done: int) -> Iterator[UnitResult]:
         device, seed = self.record["device"], self.record["seed"]
-        objectives = [self.objective(unit) for unit in units]
         repeat = replace(self.optimal, steps=max(1, self.optimal.steps // REPEAT_SHARE))
         runs = [self.optimal] + [repeat] * (self.record["settings"]["seeds"] - 1)
-        with self.listening() as forward:
+        with self.listening(units) as (forward, objectives):
 
             def optima(run: int) -> list[Optimal]:
                 """The batch's optima of one run; run 0 is shown, the others tell how far the seed counts."""

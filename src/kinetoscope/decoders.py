@@ -24,7 +24,7 @@ FILM_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".npy")
 KINDS = "mp4, avi, webm, mkv, gif, animated webp or png, a folder of frames, or .npy"
 
 # Only plain local containers: a playlist dressed up as a film must not open other files or the network.
-_AV_OPTIONS = {
+AV_OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,avi,matroska,webm,mpeg,mpegts,mpegvideo,flv,ogg,asf,gif,h264,hevc",
 }
@@ -67,9 +67,9 @@ def require_frames(count: int, path: Path) -> None:
         raise ClipTooSmall(f"{_shown(path)} has {frames}; a clip needs at least two, so give a longer one")
 
 
-def require_room(frames: int, height: int, width: int, path: Path, max_bytes: int) -> None:
+def require_room(frames: int, height: int, width: int, path: Path, max_bytes: int, channels: int = 3) -> None:
     """Raise VideoUnreadable where so many frames take more than `max_bytes` as float32."""
-    size = 4 * 3 * frames * height * width
+    size = 4 * channels * frames * height * width
     if size > max_bytes:
         raise VideoUnreadable(
             f"{_shown(path)} needs {size / 1e9:.1f} GB for {frames} frames of {width}x{height} pixels; "
@@ -114,7 +114,7 @@ def _film_frames(path: Path, held: int | None, max_bytes: int) -> Iterator[np.nd
     """Decode a film with PyAV, one (H, W, 3) uint8 frame at a time, turned upright."""
     count = 0
     try:
-        with av.open(f"file:{path}", options=_AV_OPTIONS) as container:
+        with av.open(f"file:{path}", options=AV_OPTIONS) as container:
             if not container.streams.video:
                 raise VideoUnreadable(f"{_shown(path)} holds no pictures (sound only?); give {KINDS}")
             codec = container.streams.video[0].codec_context
@@ -170,7 +170,7 @@ def _folder_frames(folder: Path) -> Iterator[np.ndarray]:
         files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
     except OSError as error:
         raise VideoUnreadable(f"{_shown(folder)} cannot be listed: {_reason(error)}") from error
-    pictures = sorted((file for file in files if file.suffix.lower() in FRAME_SUFFIXES), key=_natural)
+    pictures = sorted((file for file in files if file.suffix.lower() in FRAME_SUFFIXES), key=natural)
     if not pictures:
         films = sorted(file for file in files if file.suffix.lower() in FILM_SUFFIXES)
         hint = f"name the file itself, e.g. {_shown(films[0])}" if films else "put the frames there"
@@ -198,28 +198,32 @@ def _rgb(picture: Any, path: Path) -> np.ndarray:
     return np.round(pixels[..., :3] * (alpha / 255.0)).astype(np.uint8)
 
 
-def open_array(path: Path) -> np.ndarray:
-    """A NumPy file as (T, 3, H, W), mapped rather than loaded, so that a header's claim costs nothing.
+def open_array(path: Path, channels: int | None = 3) -> np.ndarray:
+    """A NumPy file as (T, C, H, W), mapped rather than loaded, so that a header's claim costs nothing.
+
+    Args:
+        path: of the file.
+        channels: how many are wanted; for 1, RGB does as well, as it can be turned grey; None: as many as
+            there are.
 
     Raises:
         VideoUnreadable: it holds no such array.
         ClipTooSmall: fewer than two frames.
     """
+    wanted = f"(T, {channels or 'C'}, H, W)"
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except _NUMPY_ERRORS as error:
         raise VideoUnreadable(
             f"{_shown(path)} is no plain array ({_reason(error)}); "
-            "save uint8 or float32 (T, 3, H, W) with numpy.save"
+            f"save uint8 or float32 {wanted} with numpy.save"
         ) from error
     if not isinstance(array, np.ndarray):
-        raise VideoUnreadable(
-            f"{_shown(path)} holds several arrays; save one (T, 3, H, W) array with numpy.save"
-        )
-    array = _time_first(array, path)
+        raise VideoUnreadable(f"{_shown(path)} holds several arrays; save one {wanted} array with numpy.save")
+    array = _time_first(array, path) if channels == 3 else _any_channels(array, path, channels)
     require_frames(len(array), path)
     if 0 in array.shape:
-        raise VideoUnreadable(f"{_shown(path)} has shape {array.shape}, with no pixels; give (T, 3, H, W)")
+        raise VideoUnreadable(f"{_shown(path)} has shape {array.shape}, with no pixels; give {wanted}")
     return array
 
 
@@ -244,9 +248,11 @@ def array_video(array: np.ndarray, path: Path) -> Video:
         )
     low, high = float(video.min()), float(video.max())
     if low < 0.0 or high > 1.0:
+        repair = "divide by 255, or save as uint8"
+        if array.shape[1] != 3:
+            repair = "(a - low) / (high - low), with low and high the value range of the network's card"
         raise VideoUnreadable(
-            f"{_shown(path)} has values from {low:g} to {high:g}; floats must lie in [0, 1] "
-            "(divide by 255, or save as uint8)"
+            f"{_shown(path)} has values from {low:g} to {high:g}; floats must lie in [0, 1] ({repair})"
         )
     return video
 
@@ -275,7 +281,25 @@ def _time_first(array: np.ndarray, path: Path) -> np.ndarray:
     raise VideoUnreadable(f"{given}; {wanted}: {repair}")
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+def _any_channels(array: np.ndarray, path: Path, channels: int | None) -> np.ndarray:
+    """Bring an array to (T, `channels`, H, W); where both layouts fit, channels come before rows."""
+    if array.ndim == 3 and channels in (1, None):
+        return array[:, None]
+    if array.ndim == 4:
+        fewest = min(array.shape[1], array.shape[3])
+        for count in {None: (3, fewest), 1: (1, 3)}.get(channels, (channels,)):
+            for axis in (1, 3):
+                if array.shape[axis] == count:
+                    return np.moveaxis(array, axis, 1)
+    count = "C" if channels is None else channels
+    raise VideoUnreadable(
+        f"{_shown(path)} has shape {array.shape}, dtype {array.dtype}; "
+        f"a clip of {count} channels is (T, {count}, H, W) or (T, H, W, {count}): "
+        "save one with numpy.save, or choose a network for these channels"
+    )
+
+
+def natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     """Sort key that counts: frame2 before frame10."""
     pieces = re.findall(r"\d+|\D+", path.name)
     key = [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece.lower()) for piece in pieces]

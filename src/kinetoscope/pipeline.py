@@ -17,10 +17,11 @@ from .motion.decompose import PRESETS as DECOMPOSE_PRESETS
 from .motion.decompose import DecomposeSettings, check_extent, decompose
 from .motion.summary import summarize
 from .optimal.ascend import PRESETS as OPTIMAL_PRESETS
-from .optimal.ascend import OptimalSettings
+from .optimal.ascend import OptimalSettings, normalize, unit_generator
 from .optimal.objective import make_objective, usual_kind
 from .results import UnitResult
 from .types import Video
+from .units.crop import crop_to_unit
 from .units.tap import output_shape, tap
 from .units.unit import check_position, parse_units
 
@@ -155,6 +156,11 @@ def account_for(
     kind = objective or usual_kind(produced, preset)
     make_objective(kind, chosen[0], position)
     tap(model, layer, device=device, precision=precision)
+    crop = None
+    if kind == "unit" and len(produced) == 4:
+        place = position or tuple(size // 2 for size in produced[1:])
+        probe = torch.rand(1, *shape, generator=unit_generator(seed, chosen[0]))
+        crop = crop_to_unit(model, layer, place, normalize(probe, card), device)
     record = {
         "weights_sha256": weights_sha256(model),
         "layer": layer,
@@ -168,7 +174,7 @@ def account_for(
         "precision": precision,
     }
     account = Account(
-        model, card, named, shape, position, optimal_settings, motion_settings, record, progress
+        model, card, named, shape, position, crop, optimal_settings, motion_settings, record, progress
     )
     return account, chosen
 

@@ -20,7 +20,7 @@ from .decoders import (
     require_present,
     require_room,
 )
-from .errors import SettingInvalid
+from .errors import SettingInvalid, VideoUnreadable
 from .types import Image, Video
 
 MAX_BYTES = 4 * 2**30
@@ -66,7 +66,7 @@ class Window(NamedTuple):
 
     Attributes:
         start: its first frame's number in the clip, from 0.
-        video: (T, 3, H, W) float32 in [0, 1].
+        video: (T, C, H, W) float32 in [0, 1].
         last: whether the clip ends with it.
     """
 
@@ -76,7 +76,7 @@ class Window(NamedTuple):
 
 
 def read_windows(
-    path: str | Path, length: int, step: int, *, max_bytes: int = MAX_BYTES
+    path: str | Path, length: int, step: int, *, channels: int | None = 3, max_bytes: int = MAX_BYTES
 ) -> Generator[Window, None, None]:
     """Read a clip of any length piece by piece; no more than `length` frames are held at a time.
 
@@ -87,6 +87,9 @@ def read_windows(
         path: as for `read_video`, and read the same.
         length: frames in a window.
         step: frames from one window's start to the next one's, from 1 to `length`.
+        channels: what the clip is for; other numbers than 3 and 1 come from arrays (T, C, H, W) or
+            (T, H, W, C) only, a single one also from (T, H, W). RGB for 1 is left to `fit_channels`. None: as
+            many as the clip has.
         max_bytes: refuse windows larger than this as float32.
 
     Raises:
@@ -101,7 +104,7 @@ def read_windows(
     require_present(path)
     held: deque[Image] = deque(maxlen=length)
     start = count = 0
-    for frame in _float_frames(path, length, max_bytes):
+    for frame in _float_frames(path, length, channels, max_bytes):
         if count == start + length:
             yield Window(start, torch.stack([*held]), last=False)
             start += step
@@ -115,15 +118,17 @@ def fit_clip(video: Video, channels: int, height: int, width: int) -> Float[Tens
     """Bring a clip to a network's size: scaled until it covers the frame, the overhang cut off evenly.
 
     Args:
-        video: (T, 3, H, W) in [0, 1].
-        channels: 3, or 1 for the mean of red, green and blue.
+        video: (T, C, H, W) in [0, 1].
+        channels: as for `fit_channels`.
         height, width: of the result, pixels.
 
     Returns:
         (T, `channels`, `height`, `width`) in [0, 1].
+
+    Raises:
+        VideoUnreadable: the clip has other channels.
     """
-    if channels == 1:
-        video = video.mean(dim=1, keepdim=True)
+    video = fit_channels(video, channels)
     rows, columns = video.shape[2:]
     scale = max(height / rows, width / columns)
     size = (max(height, round(rows * scale)), max(width, round(columns * scale)))
@@ -133,14 +138,36 @@ def fit_clip(video: Video, channels: int, height: int, width: int) -> Float[Tens
     return video[:, :, top : top + height, left : left + width]
 
 
-def _float_frames(path: Path, held: int, max_bytes: int) -> Iterator[Image]:
-    """Frames (3, H, W) in [0, 1] of any clip, one by one."""
+def fit_channels(video: Video, channels: int) -> Float[Tensor, "time _ height width"]:
+    """Bring a clip to a number of channels: RGB becomes grey, the mean; nothing else is converted.
+
+    Raises:
+        VideoUnreadable: the clip has other channels.
+    """
+    given = video.shape[1]
+    if given == 3 and channels == 1:
+        return video.mean(dim=1, keepdim=True)
+    if given != channels:
+        raise VideoUnreadable(
+            f"a clip of {given} channels was given where {channels} are taken; "
+            f"give an array (T, {channels}, H, W), or choose a network for {given}"
+        )
+    return video
+
+
+def _float_frames(path: Path, held: int, channels: int | None, max_bytes: int) -> Iterator[Image]:
+    """Frames (C, H, W) in [0, 1] of any clip, one by one."""
     if is_array(path):
-        array = open_array(path)
-        require_room(held, array.shape[2], array.shape[3], path, max_bytes)
+        array = open_array(path, channels)
+        require_room(held, array.shape[2], array.shape[3], path, max_bytes, array.shape[1])
         for t in range(len(array)):
             yield array_video(array[t : t + 1], path)[0]
         return
+    if channels not in (1, 3, None):
+        raise VideoUnreadable(
+            f"{str(path)!r} is read as RGB, and {channels} channels are taken; "
+            f"save the clip as .npy (T, {channels}, H, W), values in [0, 1]"
+        )
     for count, frame in enumerate(read_frames(path, held, max_bytes)):
         require_room(min(count + 1, held), frame.shape[0], frame.shape[1], path, max_bytes)
         yield torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).float().div_(255.0)

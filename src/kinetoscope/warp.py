@@ -124,33 +124,3 @@ def interpolation_matrix(positions: Float[Tensor, " out"], size: int) -> Float[T
     clamped = positions.clamp(0, size - 1)
     cells = torch.arange(size, device=positions.device, dtype=positions.dtype)
     return (1 - (clamped[:, None] - cells).abs()).clamp(min=0)
-
-
-def affine_matrices(
-    theta: Float[Tensor, "count 2 3"], height: int, width: int
-) -> Float[Tensor, "count cells cells"]:
-    """Affine resampling of small pictures as matrices: `warped.flatten() = picture.flatten() @ matrix`.
-
-    Bilinear, zero outside, row by row (cell = y * width + x). One matrix serves any number of pictures, and
-    the product of two resamples twice. Where a place falls exactly on a cell, the derivative with respect to
-    `theta` is the one towards larger x and y.
-
-    Args:
-        theta: where the cell at (x, y) fetches from, `theta @ (x, y, 1)`; coordinates run from -1 to 1
-            between the centres of the first and the last cell (Jaderberg et al. 2015, corners aligned).
-    """
-    half = torch.tensor([(width - 1) / 2, (height - 1) / 2], device=theta.device, dtype=theta.dtype)
-    size = torch.tensor([width, height], device=theta.device).view(2, 1, 1)
-    centred = pixel_grid(height, width, device=theta.device, dtype=theta.dtype)[0].flatten(1) - half[:, None]
-    # In cells throughout: the identity then lands on whole numbers exactly, whatever the size.
-    linear = theta[:, :, :2] * (half[:, None] / half.clamp(min=0.5))
-    places = linear @ centred + (theta[:, :, 2:] + 1) * half[:, None]
-    first = places.detach().floor()
-    fraction = (places - first)[:, :, None]
-    corner = torch.tensor([[0, 1, 0, 1], [0, 0, 1, 1]], device=theta.device)[:, :, None]
-    cells = first[:, :, None].long() + corner
-    inside = ((cells >= 0) & (cells < size)).all(dim=1)
-    share = torch.where(corner == 1, fraction, 1 - fraction)
-    x, y = cells.clamp(min=0).minimum(size - 1).unbind(dim=1)
-    matrices = theta.new_zeros(len(theta), height * width, height * width)
-    return matrices.scatter_add(1, y * width + x, share[:, 0] * share[:, 1] * inside)

@@ -270,13 +270,6 @@ def test_targets_are_read() -> None:
         find_cam_layer(model, card, "conv1")
 
 
-def test_the_outermost_of_nested_layers_is_taken() -> None:
-    inner = nn.Sequential(nn.Conv3d(3, 4, 3), nn.ReLU())
-    model = nn.Sequential(inner, nn.AdaptiveAvgPool3d((1, 2, 2)), nn.Flatten(), nn.Linear(16, 2))
-    assert find_cam_layer(model, CARD, "3") == "0"
-    assert find_cam_layer(model, CARD, "0.1") == "0.0"
-
-
 def test_what_cannot_be_done_is_said() -> None:
     model = Network()
     with pytest.raises(SettingInvalid, match="grad-cam"):

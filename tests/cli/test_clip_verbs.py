@@ -1,12 +1,13 @@
 """What `feature-maps`, `kernels`, `attribute` and `search` leave, say, and refuse."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 FACTORY = """
 import torch
@@ -17,18 +18,18 @@ from kinetoscope import ModelCard
 def factory():
     torch.manual_seed(0)
     network = nn.Sequential(
-        nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 5, (2, 3, 3)), nn.ReLU(),
+        nn.Conv3d(CHANNELS, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 5, (2, 3, 3)), nn.ReLU(),
         nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(5, 2),
     )
     network[6].weight.data.abs_()
-    return network, ModelCard(clip=(6, 10, 12), class_names=("a", "b"), output_layer="6")
+    return network, ModelCard((6, 10, 12), CHANNELS, class_names=("a", "b"), output_layer="6")
 """
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> tuple[str, Path]:
     """A network of one's own, and a clip of 15 frames."""
-    (tmp_path / "net.py").write_text(FACTORY)
+    (tmp_path / "net.py").write_text(FACTORY.replace("CHANNELS", "3"))
     (tmp_path / "clips").mkdir()
     clip = tmp_path / "clips" / "clip.npy"
     np.save(clip, np.random.default_rng(0).random((15, 3, 20, 25), dtype=np.float32))
@@ -109,8 +110,10 @@ def test_attribute_covers_a_long_clip(run, place: tuple[str, Path], tmp_path: Pa
     assert [(w["start"], w["frames"]) for w in record["windows"]] == [(0, 6), (6, 6), (9, 6)]
     assert sum(record["frame_importance"]) == pytest.approx(1)
     assert (record["target"]["layer"], record["target"]["channel"]) == ("6", 1)
+    changes = [abs(window["response"] - window["baseline_response"]) for window in record["windows"]]
     areas = [window["insertion"]["area"] for window in record["windows"]]
-    assert record["insertion_area"] == pytest.approx(sum(areas) / 3)
+    mean = sum(change * area for change, area in zip(changes, areas, strict=True)) / sum(changes)
+    assert record["insertion_area"] == pytest.approx(mean, rel=1e-4)
     assert (record["completeness_gap"] is not None) == (method == "integrated-gradients")
     assert ("completeness gap" in done.out) == (method == "integrated-gradients")
     for name in ("overlay.mp4", "overlay.gif", "focus.mp4", "focus.gif", "attribution.png"):
@@ -136,6 +139,74 @@ def test_search_writes_clips_and_where_they_are(run, place: tuple[str, Path], tm
     beside = run(*words, "--out", tmp_path / "t", "--beside", tmp_path / "nothing")
     assert beside.status == 1
     assert "unit.json" in beside.err
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Callable[[int], str]:
+    """Networks of one's own for any number of channels."""
+
+    def made(channels: int) -> str:
+        file = tmp_path / f"net{channels}.py"
+        file.write_text(FACTORY.replace("CHANNELS", str(channels)))
+        return f"{file}:factory"
+
+    return made
+
+
+def through_all(run, clip: Path, model: str, out: Path) -> tuple[int, ...]:
+    """What `feature-maps`, `attribute` and `search` answer."""
+    layer = ("--model", model, "--layer", "0", "--units", "0", "--quiet")
+    target = ("--model", model, "--target", "b", "--method", "gradient", "--quiet")
+    clips = ("--units", "0", "--clips", clip.parent, "--count", 1, "--quiet")
+    return (
+        run("feature-maps", clip, *layer, "--out", out / "f").status,
+        run("attribute", clip, *target, "--out", out / "a").status,
+        run("search", model, "0", *clips, "--out", out / "s").status,
+    )
+
+
+@pytest.mark.parametrize(("channels", "last"), [(1, False), (2, False), (2, True), (5, False)])
+def test_clips_have_the_channels_of_the_network(
+    run, other: Callable[[int], str], tmp_path: Path, channels: int, last: bool
+) -> None:
+    (tmp_path / "clips").mkdir()
+    clip, video = tmp_path / "clips" / "clip.npy", torch.rand(7, channels, 10, 12)
+    np.save(clip, (video.movedim(1, 3) if last else video).numpy())
+    assert through_all(run, clip, other(channels), tmp_path) == (0, 0, 0)
+    for folder in ("f", "a"):
+        assert torch.equal(load_file(tmp_path / folder / "arrays.safetensors")["clip"], video)
+    (row,) = json.loads((tmp_path / "s" / "search.json").read_text())["units"]
+    assert row["hits"][0]["source"] == str(clip)
+    maps = load_file(tmp_path / "f" / "arrays.safetensors")["maps"]
+    assert row["hits"][0]["response"] == pytest.approx(float(maps.max()), abs=0.5)
+    random = ("--random-kernel", "2x3x3", "--filters", 1, "--quiet")
+    assert run("feature-maps", clip, *random, "--out", tmp_path / "r").status == 0
+    assert load_file(tmp_path / "r" / "arrays.safetensors")["kernels"].shape == (1, channels, 2, 3, 3)
+
+
+def test_rgb_is_turned_grey_and_nothing_else_is_converted(
+    run, other: Callable[[int], str], place: tuple[str, Path], tmp_path: Path
+) -> None:
+    _, clip = place
+    assert through_all(run, clip, other(1), tmp_path) == (0, 0, 0)
+    seen = load_file(tmp_path / "f" / "arrays.safetensors")["clip"]
+    assert seen.shape == (15, 1, 10, 12)
+    assert float(seen.mean()) == pytest.approx(float(np.load(clip).mean()), abs=0.01)
+    kernels = ("--kernels", tmp_path / "one.safetensors", "--quiet")
+    save_file({"kernels": torch.ones(1, 1, 1, 1, 1)}, tmp_path / "one.safetensors")
+    assert run("feature-maps", clip, *kernels, "--out", tmp_path / "k").status == 0
+    grey = load_file(tmp_path / "k" / "arrays.safetensors")["maps"]
+    torch.testing.assert_close(grey[0], torch.from_numpy(np.load(clip)).mean(dim=1))
+    for model, channels in ((other(2), 2), (other(5), 5)):
+        attribute = ("attribute", clip, "--model", model, "--target", "b", "--out", tmp_path / "x", "--quiet")
+        layer = ("--model", model, "--layer", "0", "--out", tmp_path / "x", "--quiet")
+        for words in (attribute, ("feature-maps", clip, *layer)):
+            done = run(*words)
+            assert done.status == 1
+            assert done.err.count("\n") == 1
+            assert f"a clip of {channels} channels is (T, {channels}, H, W)" in done.err
+    search = ("search", other(2), "0", "--units", "0", "--clips", clip.parent, "--out", tmp_path / "s2")
+    assert "was skipped" in run(*search).err
 
 
 @pytest.mark.parametrize(

@@ -52,12 +52,14 @@ def test_what_is_no_convolution_is_refused(layer: str) -> None:
         layer_kernels(network(), layer, [0])
 
 
-def test_kernels_are_read_from_a_file(tmp_path: Path) -> None:
-    kernels = torch.randn(2, 3, 4, 5, 6)
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_kernels_are_read_from_a_file(tmp_path: Path, channels: int) -> None:
+    kernels = torch.rand(2, channels, 3, 4, 5)
     save_file({"kernels": kernels}, tmp_path / "a.safetensors")
-    assert torch.equal(read_kernels(tmp_path / "a.safetensors", channels=3), kernels)
-    with pytest.raises(ModelUnusable, match=r"\(N, 1, D, h, w\), not 2x3x4x5x6"):
-        read_kernels(tmp_path / "a.safetensors", channels=1)
-    save_file({"other": kernels}, tmp_path / "b.safetensors")
-    with pytest.raises(ModelUnusable, match="not none"):
-        read_kernels(tmp_path / "b.safetensors", channels=3)
+    assert torch.equal(read_kernels(tmp_path / "a.safetensors"), kernels)
+    save_file({"kernels": kernels[0]}, tmp_path / "b.safetensors")
+    with pytest.raises(ModelUnusable, match=f"not {channels}x3x4x5"):
+        read_kernels(tmp_path / "b.safetensors")
+    save_file({"weight": kernels}, tmp_path / "c.safetensors")
+    with pytest.raises(ModelUnusable, match="none"):
+        read_kernels(tmp_path / "c.safetensors")

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import resource
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,10 +12,18 @@ import pytest
 from safetensors.torch import save
 
 from kinetoscope.errors import ModelUnusable, OutputUnwritable
+from kinetoscope.models import download
 from kinetoscope.models.download import Published, cache_folder, fetch, published_at
 from kinetoscope.models.registry import load_model, weights_sha256
 
 DATA = random.Random(1).randbytes(3_000_001)
+MOVED = {
+    "moved": "",
+    "local": "file:///etc/passwd",
+    "old": "ftp://127.0.0.1:9/w.pt",
+    "plain": "http://192.0.2.1/w.pt",
+    "inline": "data:application/octet-stream,x",
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -31,9 +40,9 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if way == "missing":
             self.send_error(404)
-        elif way == "moved":
+        elif way in MOVED:
             self.send_response(302)
-            self.send_header("Location", self.path.replace("moved", "file"))
+            self.send_header("Location", MOVED[way] or self.path.replace("moved", "file"))
             self.end_headers()
         elif start >= len(DATA):
             self.send_error(416)
@@ -43,13 +52,20 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, way: str, start: int) -> None:
         self.send_response(206 if start else 200)
         self.send_header("Content-Type", "text/html" if way == "page" else "application/octet-stream")
-        if way != "unsized":
-            self.send_header("Content-Length", str(len(DATA) - start))
+        if way == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+        elif way == "nonsense":
+            self.send_header("Content-Length", "-7")
+        elif way != "unsized":
+            self.send_header("Content-Length", str(len(DATA) - start + 1000 * (way == "longer")))
         if start:
             place = start + 7 if way == "elsewhere" else start
             self.send_header("Content-Range", f"bytes {place}-{len(DATA) - 1}/{len(DATA)}")
         self.end_headers()
-        self.wfile.write(DATA[start : start + 1_200_000] if way == "cut" else DATA[start:])
+        if way == "chunked":  # the piece that is announced never comes whole
+            self.wfile.write(b"f4240\r\n" + DATA[start : start + 1000000] + b"\r\nf4240\r\nabc")
+        else:
+            self.wfile.write(DATA[start : start + 1_200_000] if way == "cut" else DATA[start:])
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -84,7 +100,7 @@ BLOB = hashlib.sha1(b"blob 3000001\0" + DATA).hexdigest()
 
 
 @pytest.mark.parametrize("known", [{}, {"sha256": SHA256}, {"git_blob": BLOB}])
-@pytest.mark.parametrize("way", ["file", "moved", "unsized"])
+@pytest.mark.parametrize("way", ["file", "moved", "unsized", "nonsense"])
 def test_a_file_is_fetched_once(
     server: str, way: str, known: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,6 +126,51 @@ def test_what_was_cut_off_is_continued(server: str, capsys: pytest.CaptureFixtur
     assert Handler.asked == [None, "bytes=1200000-", "bytes=2400000-"]
     assert [p.name for p in published.path.parent.iterdir()] == ["w.pt"]
     assert "downloading w.pt: 3.0 of 3.0 MB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("way", "said"), [("longer", "cut off after 3000001 of 3001001 bytes"), ("chunked", "IncompleteRead")]
+)
+def test_less_than_the_server_announced_is_no_file(server: str, way: str, said: str) -> None:
+    assert said in refused(Published(f"{server}/{way}", "w.pt"))
+
+
+@pytest.mark.parametrize("way", ["local", "old", "plain", "inline"])
+def test_nobody_is_led_away_from_https(server: str, way: str) -> None:
+    assert MOVED[way] in refused(Published(f"{server}/{way}", "w.pt"))
+    assert len(Handler.asked) == 1
+
+
+def test_what_an_interrupt_leaves_is_continued(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    published = Published(f"{server}/file", "w.pt", sha256=SHA256)
+    pieces = iter([DATA[:1000], DATA[1000:5000]])
+    with monkeypatch.context() as stopped:
+        stopped.setattr(download, "_received", lambda answer: next(pieces, None) or stop())
+        with pytest.raises(KeyboardInterrupt):
+            fetch(published)
+    assert [p.name for p in published.path.parent.iterdir()] == ["w.pt.part"]
+    assert fetch(published).read_bytes() == DATA
+    assert Handler.asked == [None, "bytes=5000-"]
+
+
+def stop() -> bytes:
+    raise KeyboardInterrupt
+
+
+def test_a_full_disk_is_said_and_what_fitted_is_kept(server: str) -> None:
+    published = Published(f"{server}/file", "w.pt", sha256=SHA256)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    try:
+        with pytest.raises(
+            OutputUnwritable, match=r"cannot write .*w\.pt \(File too large\); set KINETOSCOPE"
+        ):
+            fetch(published)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not published.path.exists()
+    assert fetch(published).read_bytes() == DATA
+    assert Handler.asked == [None, f"bytes={1 << 20}-"]
 
 
 def test_a_server_that_cannot_continue_starts_over(server: str) -> None:

@@ -26,6 +26,9 @@ def failing():
 def wrong():
     return {"net": 3}
 
+def lazy():
+    return nn.Sequential(nn.LazyConv3d(2, 3), nn.LazyBatchNorm3d())
+
 def fixed():
     net = plain()
     torch.nn.init.ones_(net[0].weight)
@@ -102,6 +105,11 @@ def test_weights_of_factories(folder: Path, tmp_path: Path) -> None:
         (":net", ModelNotFound, "path/to/file.py:factory"),
         ("my-models.py:failing", ModelUnusable, "ValueError: no weights here"),
         ("my-models.py:wrong", ModelUnusable, "gave dict; return an nn.Module"),
+        (
+            "my-models.py:lazy",
+            ModelUnusable,
+            r"not initialized yet: 0\.weight, 0\.bias.*; let the factory run",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(

@@ -15,8 +15,10 @@ from kinetoscope.render.attribution import (
     draw_attribution,
     focus_frames,
     heat_scale,
+    leading_frames,
     overlay_frames,
     overlay_pictures,
+    softened,
 )
 from kinetoscope.render.hits import hit_pictures
 from kinetoscope.render.kernels import MOST, colour_picture, draw_kernels, kernel_pictures
@@ -81,6 +83,29 @@ def test_scales_are_shared_or_each_maps_own() -> None:
     assert next(map_pictures(clip, many, spans, names, [0.0] * len(names))).ndim == 3
 
 
+def test_one_wild_moment_does_not_make_the_rest_pale() -> None:
+    clip, maps = torch.zeros(500, 1, 10, 12), torch.zeros(500, 1, 10, 12)
+    maps[:, 0, 4:6] = 1.0
+    maps[250] = 100.0
+    spans = (Span(1, 1, 0),) * 3
+    first = next(map_pictures(clip, maps, spans, ["m"], [100.0]))
+    reddest = np.abs(first[:-40].astype(int) - np.array([103, 0, 31])).max(axis=2) < 6
+    assert reddest.any()
+    speck = torch.zeros(2, 1, 10, 12)
+    speck[1, 0, 3, 4] = 2.0  # less than half a percent: full colour is the peak
+    assert len(list(map_pictures(clip[:2], speck, spans, ["m"], [2.0]))) == 2
+
+
+def test_gifs_keep_zero_neutral(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    page = draw_panels([("a", noise), ("b", signed_rgb(torch.zeros(64, 64), 1.0))], 2)
+    save_animation(tmp_path, "x", [page, page[::-1]], 2)
+    with PillowImage.open(tmp_path / "x.gif") as gif:
+        zero = np.asarray(gif.convert("RGB"))[60, 120].astype(int)
+    assert zero.max() - zero.min() <= 4
+    assert zero.min() > 240
+
+
 def test_long_films_are_whole_and_gifs_short(tmp_path: Path) -> None:
     count = 2 * GIF_FRAMES + 10
 
@@ -117,6 +142,7 @@ def test_kernels_keep_their_signs() -> None:
         assert 44 * 33 * 0.9 < found.sum() < 44 * 33 * 1.6  # one cell, and the end of the colour bar
     assert colour_picture(torch.zeros(3, 3, 4), 0.5).tolist() == [[[128] * 3] * 4] * 3
     assert len(list(kernel_pictures(weights, 0.5, ["a", "b"]))) == 2
+    assert not np.array_equal(page, draw_kernels(weights, 0.5, ["l:0", "l:1"], ["", ""], "a layer"))
     many = torch.randn(MOST + 2, 7, 1, 3, 3)
     assert draw_kernels(many, 1.0, ["n"] * len(many), [""] * len(many)).shape[0] > MOST * 44
     assert len(list(kernel_pictures(many, 1.0, ["n"] * len(many)))) == 1
@@ -135,6 +161,22 @@ def test_overlays_show_for_and_against_and_focus_dims_the_rest() -> None:
     assert focus[2, 3, 0] == focus[5, 6, 0] == 153
     assert focus[0, 0, 0] < 60
     assert len(list(overlay_pictures(video, map_, "t"))) == 3
+
+
+def test_focus_is_softened_and_nothing_is_said_to_be_nothing() -> None:
+    map_ = torch.zeros(2, 64, 80)
+    map_[1, 32, 40] = -25.0
+    soft = softened(map_)
+    assert float(soft[1, 32, 40]) == float(soft[1, 30, 42]) == pytest.approx(1.0)
+    assert float(soft[1, 32, 43]) == float(soft[0].max()) == 0.0
+    empty, full = (next(overlay_pictures(torch.zeros(2, 3, 64, 80), heat, "t")) for heat in (0 * map_, map_))
+    assert not np.array_equal(empty[-30:], full[-30:])
+
+
+def test_the_figure_shows_the_leading_frame_of_each_part() -> None:
+    importance = [0.0, 0.1, 0.0, 0.4, 0.0, 0.0, 0.2, 0.3, 0.0, 0.0]
+    assert leading_frames(importance, 3) == [1, 3, 7]
+    assert leading_frames(importance, 12) == list(range(10))
 
 
 @pytest.mark.parametrize("curves", [{}, {"insertion": MeanCurve((0.0, 1.0), (0.0, 1.0), 0.5)}])

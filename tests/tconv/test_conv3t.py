@@ -127,7 +127,17 @@ def test_groups_move_each_output_channel_by_itself() -> None:
 @pytest.mark.parametrize("frames", [1, 2, 3, 6])
 @pytest.mark.parametrize(
     ("depth", "stride", "padding", "dilation"),
-    [(3, 1, 1, 1), (5, 1, 2, 1), (5, 2, 2, 1), (4, 1, 3, 2), (5, 1, 4, 2), (3, 3, 2, 1), (3, 1, 1, 2)],
+    [
+        (3, 1, 1, 1),
+        (3, 2, 1, 1),
+        (5, 3, 2, 1),
+        (5, 1, 2, 1),
+        (5, 2, 2, 1),
+        (4, 1, 3, 2),
+        (5, 1, 4, 2),
+        (3, 3, 2, 1),
+        (3, 1, 1, 2),
+    ],
 )
 def test_short_clips_get_the_same_answers_and_gradients(
     frames: int, depth: int, stride: int, padding: int, dilation: int
@@ -164,3 +174,13 @@ def test_slices_that_meet_only_padding_are_left_out(monkeypatch: pytest.MonkeyPa
     for frames in (1, 2, 3, 4):
         layer(torch.randn(1, 2, frames, 6, 7))
     assert shapes == [1, 3, 5, 5]
+    shapes.clear()
+    layer = moving(2, 3, (3, 3, 4), stride=2, padding=1)
+    for frames in (1, 2, 3, 4):
+        layer(torch.randn(1, 2, frames, 6, 7))
+    assert shapes == [1, 2, 3, 3]
+
+
+def test_shapes_without_values() -> None:
+    layer = Conv3T(2, 3, 3, stride=2, padding=1, device="meta")
+    assert layer(torch.empty(1, 2, 4, 6, 8, device="meta")).shape == (1, 3, 2, 3, 4)

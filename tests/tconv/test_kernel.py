@@ -91,4 +91,4 @@ def test_one_slice_needs_no_steps() -> None:
 def test_a_margin_leaves_slices_out_at_both_ends() -> None:
     first, trajectory = drawn(2, 3, 6, 4, 3)
     whole = temporal_kernel(first, *trajectory)
-    torch.testing.assert_close(temporal_kernel(first, *trajectory, margin=2), whole[:, :, 2:-2])
+    torch.testing.assert_close(temporal_kernel(first, *trajectory, early=2, late=2), whole[:, :, 2:-2])

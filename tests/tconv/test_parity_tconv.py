@@ -1,24 +1,21 @@
 """Layer and networks beside what the official code (redsphinx/3tconv) computes from the same numbers."""
 
 import json
-import os
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from outside import needs, outside
 from torch import Tensor
 
 from kinetoscope.evaluation import parity
 from kinetoscope.tconv import networks
 from kinetoscope.tconv.layer import Conv3T
 
-FOLDER = Path(os.environ.get("KINETOSCOPE_DATA", "data")) / "checkpoints"
-pytestmark = pytest.mark.skipif(
-    not (FOLDER / "conv3t_layer.json").is_file(), reason="KINETOSCOPE_DATA names no folder with checkpoints"
-)
+FOLDER = outside("checkpoints")
+pytestmark = needs("checkpoints")
 NETWORKS = [f"{name}_{kind}" for name in ("resnet18", "googlenet") for kind in ("3t", "3d")]
 
 
@@ -43,8 +40,8 @@ def test_kernel_output_and_gradients_of_layers() -> None:
 def test_the_layers_comparison_sees_a_wrong_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = Conv3T._kernel
 
-    def backwards(self: Conv3T, margin: int) -> Tensor:
-        return kernel(self, margin).flip(2)
+    def backwards(self: Conv3T, *unmet: int) -> Tensor:
+        return kernel(self, *unmet).flip(2)
 
     monkeypatch.setattr(Conv3T, "_kernel", backwards)
     errors = parity.compare_conv3t(manifest("conv3t_layer"), filler())

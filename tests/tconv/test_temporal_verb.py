@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,18 @@ def test_ordinary_convolutions_are_fitted_when_asked(tmp_path: Path) -> None:
     assert (fit["layer"], fit["kernel_size"]) == ("0", "2x3x4")
     assert 0 < float(fit["still"]) < float(fit["explained"]) <= 1
     assert "How much of the kernels" in (tmp_path / "out" / "statistics.md").read_text()
+
+
+def test_a_correlation_of_two_channels_is_said_to_be_undefined(tmp_path: Path) -> None:
+    words = ["--agree", "2", "--objective", "channel", "--steps", "2", "--size", "6x16x20", "--quiet"]
+    done = call(tmp_path, "moving", *words)
+    assert done.exit_code == 0, (done.output, done.exception)
+    told = done.stdout.splitlines()[0]
+    assert re.search(r"over [012] channels is undefined: fewer than 3 channels to compare$", told)
+    rows = rows_of(tmp_path / "out" / "agreement.csv")
+    assert [row["channel"] for row in rows] == ["0", "1"]
+    assert "nan" not in (tmp_path / "out" / "agreement.csv").read_text()
+    assert call(tmp_path, "moving", "--agree", "2", "--objective", "no").exit_code == 2
 
 
 def pixels(png: bytes) -> np.ndarray:

@@ -49,6 +49,11 @@ def constant():
 def broken():
     return Same(float("nan"))
 
+def plain():
+    return nn.Sequential(
+        nn.Conv3d(3, 4, (2, 3, 3)), nn.ReLU(), nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+
 def two():
     return nn.Sequential(nn.AdaptiveAvgPool3d(1), nn.Flatten(), nn.Linear(3, 2))
 """
@@ -201,6 +206,39 @@ def test_a_run_killed_in_an_epoch_goes_on_as_if_it_had_not_been(tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     again = call(config, "--out", tmp_path / "whole", "--resume")
     assert "is finished" in again.stderr
+
+
+def test_two_devices_share_each_batch_of_one_twice_as_large(tmp_path):
+    recipe_for(tmp_path)
+    config = tmp_path / "c.toml"
+    config.write_text(MOTION.format(net=f"{tmp_path / 'nets.py'}:plain"))
+    words = [
+        "train",
+        config,
+        "--out",
+        tmp_path / "both",
+        "--devices",
+        "2",
+        "--set",
+        "data.validation_clips=7",
+    ]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("kinetoscope"), *words, "--set", "training.batch=2"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'both' / 'best.safetensors'}\n"
+    assert done.stderr.count("best of 3 epochs") == 1
+    train(recipe_for(tmp_path, "plain", "data.validation_clips=7"), tmp_path / "one")
+    both, one = (without_seconds(tmp_path / name) for name in ("both", "one"))
+    for got, want in zip(both, one, strict=True):
+        assert got == pytest.approx(want, rel=1e-4)
+    ours, theirs = (load_file(tmp_path / name / "best.safetensors") for name in ("both", "one"))
+    for name in theirs:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=1e-3, atol=1e-5)
 
 
 def test_a_folder_is_never_overwritten_and_keeps_to_its_recipe(tmp_path):

@@ -1,12 +1,13 @@
 import time
+import warnings
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from kinetoscope.errors import ClipTooSmall
+from kinetoscope.errors import ClipTooSmall, ModelUnusable
 from kinetoscope.models.card import ModelCard
-from kinetoscope.units.layers import list_layers
+from kinetoscope.units.layers import ReceptiveField, list_layers
 
 CARD = ModelCard(clip=(6, 10, 14), channels=3)
 
@@ -112,3 +113,53 @@ def test_a_linear_layer_on_every_place_widens_nothing() -> None:
         row = rows[name]
         assert (row.output_shape, row.units, row.map_shape) == ((6, 8, 12, 9), 9, (6, 8, 12))
         assert (row.receptive_field.frames, row.receptive_field.height) == (1, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_models_of_every_precision_are_listed(dtype: torch.dtype) -> None:
+    net = nn.Sequential(nn.Conv3d(3, 4, 3), nn.BatchNorm3d(4), nn.ReLU()).to(dtype)
+    rows = list_layers(net, ModelCard(clip=(6, 10, 12)))
+    assert [row.output_shape for row in rows] == [(4, 4, 8, 10)] * 3
+    assert next(net.parameters()).dtype == dtype
+
+
+def test_what_cannot_be_listed_is_told_and_left_as_it_was() -> None:
+    lazy = nn.Sequential(nn.LazyConv3d(2, 3))
+    with pytest.raises(ModelUnusable, match=r"not initialized yet: 0\.weight, 0\.bias"):
+        list_layers(lazy, ModelCard(clip=(6, 10, 12)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has something better by now
+        script = torch.jit.script(nn.Conv3d(4, 4, 1))
+    mixed = nn.Sequential(nn.Conv3d(3, 4, 3), script)
+    with pytest.raises(ModelUnusable, match="TorchScript"):
+        list_layers(mixed, ModelCard(clip=(6, 10, 12)))
+    assert mixed.training
+    assert not mixed[0]._forward_hooks
+    with pytest.raises(ModelUnusable, match=r"takes 3 channels and is given 2; .* set channels"):
+        list_layers(nn.Sequential(nn.Conv3d(3, 4, 3)), ModelCard(clip=(6, 10, 12), channels=2))
+
+
+class Particular(nn.Module):
+    """Wants a real device, and remembers its last output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.last = nn.Conv2d(3, 2, 3), None
+
+    def forward(self, clip: Tensor) -> Tensor:
+        assert clip.device.type == "cpu"
+        self.last = self.conv(clip[:, :, 1])
+        return self.last
+
+
+def test_a_forward_pass_that_minds_the_device_is_run_and_leaves_nothing() -> None:
+    net = Particular()
+    (row,) = list_layers(net, ModelCard(clip=(6, 10, 12)))
+    assert row.receptive_field == ReceptiveField(1, 3, 3, (None, 1, 1), (1, 1, 1)), "one frame, no neighbours"
+    assert net.last is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what torch imports for it
+        wrapped = torch.compile(net)
+    before = set(vars(wrapped))
+    list_layers(wrapped, ModelCard(clip=(6, 10, 12)))
+    assert set(vars(wrapped)) == before

@@ -1,5 +1,6 @@
 import contextlib
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -409,3 +410,17 @@ def test_shapes_are_found_without_running_and_with() -> None:
             return self.end(x if float(x.sum()) == 0 else x[:, :1])
 
     assert output_shape(Looks(), "end", (3, 5, 9, 12)) == (3, 5, 9, 12)
+
+
+@pytest.mark.parametrize("made", [lambda x: x.argmax(1), torch.fft.rfft])
+def test_outputs_that_are_no_real_numbers_are_refused(made: Callable[[Tensor], Tensor]) -> None:
+    class Made(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return made(x)
+
+    refused = r"gives torch\.(int64|complex64), no real numbers"
+    with (
+        tap(nn.Sequential(nn.Conv3d(3, 4, 3), Made()), "1") as forward,
+        pytest.raises(LayerNotFound, match=refused),
+    ):
+        forward(torch.rand(1, 3, 4, 6, 8))

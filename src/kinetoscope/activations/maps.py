@@ -12,10 +12,10 @@ from ..errors import ClipTooSmall, LayerNotFound, SettingInvalid
 from ..models.card import ModelCard
 from ..optimal.ascend import normalize
 from ..types import Video
+from ..units.fields import layer_spans
 from ..units.spans import WHOLE, Axis, Span
 from ..units.tap import output_shape, tap
-from ..video import Window, fit_clip
-from .fields import layer_spans
+from ..video import Window, fit_channels, fit_clip
 
 Kernels = Float[Tensor, "filter channel depth rows columns"]
 Maps = Float[Tensor, "filter steps rows columns"]
@@ -30,14 +30,16 @@ class Filters:
         names: one per map.
         forward: clips (1, C, T, H, W) in [0, 1] to maps (1, N, T', H', W').
         spans: what a place of the maps sees along t, y, x: `size`, `stride`, and `start` of the first place.
-        fit: (C, H, W) that frames are brought to first; None: as they are.
+        channels: of the clips; RGB is turned grey for a single one.
+        size: (height, width) that frames are brought to first; None: as they are.
         kernels: (N, C, D, h, w) where the filters are single kernels.
     """
 
     names: tuple[str, ...]
     forward: Forward
     spans: tuple[Span, Span, Span]
-    fit: tuple[int, int, int] | None = None
+    channels: int = 3
+    size: tuple[int, int] | None = None
     kernels: Kernels | None = None
 
     def select(self, chosen: Sequence[int]) -> "Filters":
@@ -47,7 +49,8 @@ class Filters:
             names=tuple(self.names[i] for i in index),
             forward=lambda clips: forward(clips)[:, index],
             spans=self.spans,
-            fit=self.fit,
+            channels=self.channels,
+            size=self.size,
             kernels=None if kernels is None else kernels[index],
         )
 
@@ -93,7 +96,7 @@ def kernel_filters(kernels: Kernels, names: Sequence[str] = ()) -> Filters:
     """Given kernels as filters: cross-correlation as `nn.Conv3d` computes it, stride 1, no padding.
 
     Args:
-        kernels: (N, 3, D, h, w) for RGB clips.
+        kernels: (N, C, D, h, w); of one channel for grey clips, which RGB clips are turned into.
         names: one per kernel; none: their numbers.
     """
     spans = [Span(size, 1, 0) for size in kernels.shape[2:]]
@@ -101,6 +104,7 @@ def kernel_filters(kernels: Kernels, names: Sequence[str] = ()) -> Filters:
         names=tuple(names) or tuple(map(str, range(len(kernels)))),
         forward=lambda clips: F.conv3d(clips, kernels),
         spans=(spans[0], spans[1], spans[2]),
+        channels=kernels.shape[1],
         kernels=kernels,
     )
 
@@ -146,7 +150,8 @@ def layer_filters(
         names=tuple(f"{layer}:{unit}" for unit in units),
         forward=forward,
         spans=tuple(spans),  # type: ignore[arg-type]
-        fit=(card.channels, height, width),
+        channels=card.channels,
+        size=(height, width),
     )
 
 
@@ -163,13 +168,16 @@ def stream_maps(windows: Iterable[Window], filters: Filters) -> Iterator[Block]:
 
     Raises:
         ClipTooSmall: the clip is smaller than a filter.
+        VideoUnreadable: it has other channels.
     """
     span, stride = filters.spans[0], int(filters.spans[0].stride)
     frames = steps = 0
     for window in windows:
         skip = -window.start % stride  # of the last window, which starts anywhere
         start, video = window.start + skip, window.video[skip:]
-        clip = video if filters.fit is None else fit_clip(video, *filters.fit)
+        clip = fit_channels(video, filters.channels)
+        if filters.size is not None:
+            clip = fit_clip(clip, filters.channels, *filters.size)
         end = start + len(clip)
         maps = _apply(filters, clip)
         first = start // stride

@@ -12,9 +12,9 @@ from ..errors import ClipTooSmall, SettingInvalid, VideoUnreadable
 from ..models.card import ModelCard
 from ..optimal.ascend import normalize
 from ..types import Video
+from ..units.fields import Box, field_box, layer_spans
 from ..units.tap import tap
 from ..video import fit_clip, read_windows
-from .fields import Box, field_box, layer_spans
 
 STILL_SUFFIXES = (".png",)
 """May be animated, but in a folder they are frames."""
@@ -108,7 +108,8 @@ def search(
     with tap(model, layer, device=device) as forward, torch.no_grad():
         for file in files:
             try:
-                for window in read_windows(file, length, step or max(1, length // 2)):
+                pace = step or max(1, length // 2)
+                for window in read_windows(file, length, pace, channels=card.channels):
                     clip = fit_clip(window.video, card.channels, *card.clip[1:])
                     maps = forward(normalize(clip.transpose(0, 1)[None], card))[0, index].cpu()
                     windows += 1
@@ -156,10 +157,10 @@ def crops(hits: Iterable[Hit], card: ModelCard, *, step: int | None = None) -> I
     by_source: dict[Path, list[Hit]] = {}
     for hit in hits:
         by_source.setdefault(hit.source, []).append(hit)
-    length = card.clip[0]
+    length, pace = card.clip[0], step or max(1, card.clip[0] // 2)
     for source, wanted in by_source.items():
         last = max(hit.window for hit in wanted)
-        for window in read_windows(source, length, step or max(1, length // 2)):
+        for window in read_windows(source, length, pace, channels=card.channels):
             here = [hit for hit in wanted if hit.window == window.start]
             clip = fit_clip(window.video, card.channels, *card.clip[1:]) if here else None
             for hit in here:

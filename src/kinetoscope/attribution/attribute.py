@@ -1,9 +1,11 @@
 """From a clip and a unit to per-frame maps of what counted, and how far to trust them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -13,7 +15,6 @@ from ..models.registry import card_of
 from ..optimal.ascend import normalize
 from ..optimal.objective import Objective, make_objective, usual_kind
 from ..types import Video
-from ..units.layers import list_layers
 from ..units.tap import Tap, find_layer, output_shape, tap
 from ..units.unit import Unit, parse_units
 from .faithful import Curve, curves
@@ -170,28 +171,43 @@ def find_cam_layer(
 ) -> str:
     """The last layer before `target` whose maps still have several steps and places.
 
-    Of modules that hold one another and give the same maps, the outermost is taken.
+    Of modules that hold one another and give the same maps, the outermost is taken. The pass ends at the
+    target, so that the size needs to suit no layer behind it.
 
     Raises:
         LayerNotFound: there is none.
     """
-    rows = []
-    for row in list_layers(model, card, size=size):
-        if row.name == target:
-            break
-        rows.append(row)
-    maps = [row for row in rows if len(row.output_shape) == 4 and not target.startswith(f"{row.name}.")]
+    shapes: dict[str, tuple[int, ...]] = {}  # in the order in which layers end; of several calls the first
+
+    def note(name: str) -> Callable[..., None]:
+        def keep(module: nn.Module, args: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                shapes.setdefault(name, tuple(output.shape[1:]))
+
+        return keep
+
+    handles = [module.register_forward_hook(note(name)) for name, module in model.named_modules() if name]
+    try:
+        with tap(model, target) as tapped, torch.no_grad():
+            tapped(torch.zeros(1, card.channels, *(size or card.clip)))
+    finally:
+        for handle in handles:
+            handle.remove()
+    own = target.partition("@")[0]
     # a layer that has pooled its time away has no per-frame maps; better one before it
-    fit = [r for r in maps if r.output_shape[1] > 1 and r.output_shape[2] * r.output_shape[3] > 1]
+    fit = [
+        name
+        for name, shape in shapes.items()
+        if len(shape) == 4
+        and shape[1] > 1
+        and shape[2] * shape[3] > 1
+        and not f"{name}.".startswith(f"{own}.")
+    ]
     if not fit:
         raise LayerNotFound(
             f"no layer before {target!r} has maps over time and space for Grad-CAM; take another method"
         )
-    last = fit[-1]
-    outer = [
-        r.name for r in fit if last.name.startswith(f"{r.name}.") and r.output_shape == last.output_shape
-    ]
-    return min([*outer, last.name], key=len)
+    return fit[-1]
 
 
 def frame_importance(map_: AttributionMap) -> Float[Tensor, " time"]:

@@ -38,10 +38,16 @@ def joined(parts: Iterable[Part]) -> tuple[Video, AttributionMap]:
 
 
 def mean_levels(curves: Iterable[Curve]) -> tuple[tuple[float, ...], float] | None:
-    """Mean scaled responses and mean area over windows; None when none of the curves has an area."""
-    usable = [curve for curve in curves if curve.area is not None]
+    """Mean scaled responses and mean area over windows; None when none of the curves has an area.
+
+    A window counts by how far its clip is from its baseline: where they hardly differ, scaled responses are
+    large numbers that say little.
+    """
+    usable = [(curve, curve.area) for curve in curves if curve.area is not None]
     if not usable:
         return None
-    levels = torch.stack([torch.tensor(curve.levels) for curve in usable]).mean(dim=0)
-    areas = [curve.area for curve in usable if curve.area is not None]
-    return tuple(levels.tolist()), sum(areas) / len(areas)
+    spans = torch.tensor([abs(c.responses[-1] - c.responses[0]) for c, _ in usable], dtype=torch.float64)
+    shares = spans / spans.sum()
+    levels = torch.tensor([c.levels for c, _ in usable], dtype=torch.float64)
+    areas = torch.tensor([area for _, area in usable], dtype=torch.float64)
+    return tuple((shares @ levels).tolist()), float(shares @ areas)

@@ -14,6 +14,7 @@ from .progress import Reporter
 if TYPE_CHECKING:
     from ..attribution.methods import AttributionSettings
     from ..attribution.windows import Part
+    from ..render.attribution import MeanCurve
 
 
 def attribute(
@@ -100,7 +101,7 @@ def _compute(
     card = replace(card, clip=(frames, height, width))
     unit = find_target(network, card, request["target"])
     parts: list[Part] = []
-    for window in read_windows(clip, frames, frames):
+    for window in read_windows(clip, frames, frames, channels=card.channels):
         fitted = fit_clip(window.video, card.channels, height, width)
         found = attribute(network, fitted, unit, request["method"], settings, card=card, device=device)
         parts.append(Part(window.start, found))
@@ -111,22 +112,20 @@ def _compute(
 
 def _save(parts: "list[Part]", out: Path, request: dict[str, Any]) -> None:
     from ..attribution.attribute import frame_importance
-    from ..attribution.windows import joined, mean_levels
+    from ..attribution.windows import joined
     from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
     from ..render.animation import save_animation
-    from ..render.attribution import MeanCurve, draw_attribution, focus_pictures, overlay_pictures
+    from ..render.attribution import draw_attribution, focus_pictures, overlay_pictures
     from .record import end_record
 
     video, map_ = joined(parts)
     importance = frame_importance(map_)
-    paths = {}
-    for name in ("insertion", "deletion"):
-        curves = [getattr(part.result, name) for part in parts]
-        if mean := mean_levels(curves):
-            paths[name] = MeanCurve(curves[0].fractions, *mean)
-    first = parts[0].result
+    paths, first = _paths(parts), parts[0].result
+    sums = _sums(parts, paths)
     title = f"{request['method']} for {first.unit} of {request['model']}"
-    facts = "   ·   ".join([Path(request["clip"]).name, f"{len(video)} frames", *_sums(parts)])
+    size = f"{len(video)} frames in {len(parts)} window{'s' if len(parts) > 1 else ''}"
+    cam = [f"maps of {first.cam_layer}"] if first.cam_layer else []
+    facts = "   ·   ".join([Path(request["clip"]).name, size, *cam, *sums])
     write_arrays(out / ARRAYS_FILE, {"attribution": map_, "clip": video})
     save_animation(
         out, "overlay", overlay_pictures(video, map_, f"{request['method']}, {first.unit}"), len(video)
@@ -146,17 +145,29 @@ def _save(parts: "list[Part]", out: Path, request: dict[str, Any]) -> None:
         "windows": [_described(part) for part in parts],
     }
     end_record(out / "attribution.json", request, found)
-    for line in _sums(parts):
+    for line in sums:
         typer.echo(line)
 
 
-def _sums(parts: "list[Part]") -> list[str]:
-    """What is printed: areas on average, and the largest completeness gap beside the change it belongs to."""
-    lines = []
+def _paths(parts: "list[Part]") -> "dict[str, MeanCurve]":
+    """Insertion and deletion on average over the windows, as far as there are any."""
+    from ..attribution.windows import mean_levels
+    from ..render.attribution import MeanCurve
+
+    paths = {}
     for name in ("insertion", "deletion"):
-        areas = [getattr(part.result, name).area for part in parts]
-        known = [area for area in areas if area is not None]
-        lines.append(f"{name} area {sum(known) / len(known):.3f}" if known else f"{name} area: none")
+        curves = [getattr(part.result, name) for part in parts]
+        if mean := mean_levels(curves):
+            paths[name] = MeanCurve(curves[0].fractions, *mean)
+    return paths
+
+
+def _sums(parts: "list[Part]", paths: "dict[str, MeanCurve]") -> list[str]:
+    """What is printed: mean areas, and the largest completeness gap beside the change it belongs to."""
+    lines = [
+        f"{name} area {paths[name].area:.3f}" if name in paths else f"{name} area: none"
+        for name in ("insertion", "deletion")
+    ]
     worst = max(parts, key=lambda part: part.result.completeness_gap or 0.0).result
     if worst.completeness_gap is not None:
         change = abs(worst.response - worst.baseline_response)

@@ -135,10 +135,11 @@ def _save(
     write_arrays(folder / ARRAYS_FILE, {"decoded": filter.decoded})
     shown = replace(filter, decoded=filter.decoded.flip(0)) if card.channel_order == "BGR" else filter
     parts = (shown.decoded, *shown.thresholded())
+    title = f"{filter.layer}:{filter.unit}" + (f" ({name})" if name else "")
     if filter.decoded.ndim == 3:
-        write_bytes_atomically(folder / "decoded.png", encode_png(decoded_picture(*parts)))
+        write_bytes_atomically(folder / "decoded.png", encode_png(decoded_picture(*parts, title)))
     else:
-        save_animation(folder, "decoded", decoded_pictures(*parts), filter.decoded.shape[1])
+        save_animation(folder, "decoded", decoded_pictures(*parts, title=title), filter.decoded.shape[1])
     if request["decompose"]:
         save_decomposition(decompose_video(shown.video), folder / "decomposition")
     facts = {

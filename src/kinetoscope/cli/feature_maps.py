@@ -82,21 +82,23 @@ def feature_maps(
         "weights": weights,
         "seed": seed,
     }
-    chosen = _filters(request, device)
+    chosen = _filters(clip, request, device)
     with writable_folder(out), Reporter([str(clip)], quiet=quiet) as reporter:
         _run(clip, chosen, out, request, reporter, force=force)
     typer.echo(out / "feature_maps.mp4")
 
 
-def _filters(request: dict[str, Any], device: str) -> "Filters":
+def _filters(clip: Path, request: dict[str, Any], device: str) -> "Filters":
     from ..activations.maps import kernel_filters, layer_filters, random_kernels
     from ..filters.kernels import read_kernels
+    from ..video import read_windows
 
     if request["random_kernel"] is not None:
-        kernels = random_kernels(request["filters"], 3, request["random_kernel"], request["seed"])
+        channels = next(read_windows(clip, 1, 1, channels=None)).video.shape[1]
+        kernels = random_kernels(request["filters"], channels, request["random_kernel"], request["seed"])
         return kernel_filters(kernels, [f"random {index}" for index in range(len(kernels))])
     if request["kernels"] is not None:
-        return kernel_filters(read_kernels(Path(request["kernels"]), channels=3))
+        return kernel_filters(read_kernels(Path(request["kernels"])))
     from ..models.registry import card_of, load_model
     from ..units.tap import output_shape
     from ..units.unit import parse_units
@@ -127,7 +129,8 @@ def _run(
     core = 16 if request["size"] is None else request["size"][0]
 
     def blocks() -> "Iterator[Block]":
-        return stream_maps(read_windows(clip, *filters.window(core)), filters)
+        windows = read_windows(clip, *filters.window(core), channels=filters.channels)
+        return stream_maps(windows, filters)
 
     if request["top"] is not None:
         filters = filters.select(strongest(blocks(), request["top"]))

@@ -29,18 +29,24 @@ def kernels(
     with wrong_usage("--units"):
         split_units(units)
     from ..filters.kernels import layer_kernels, layer_weights
-    from ..models.registry import load_model
+    from ..models.registry import card_of, load_model
     from .folder import writable_folder
 
     network = load_model(model, weights=weights, seed=seed)
     chosen = parse_units(units, len(layer_weights(network, layer)))
     found = layer_kernels(network, layer, chosen)
+    order = card_of(network).channel_order
     with writable_folder(out):
-        _save(found, out, {"model": model, "weights": weights, "layer": layer, "units": chosen, "seed": seed})
+        _save(
+            found,
+            order,
+            out,
+            {"model": model, "weights": weights, "layer": layer, "units": chosen, "seed": seed},
+        )
     typer.echo(out / "kernels.png")
 
 
-def _save(found: "LayerKernels", out: Path, request: dict[str, object]) -> None:
+def _save(found: "LayerKernels", order: str, out: Path, request: dict[str, object]) -> None:
     import numpy as np
 
     from ..pipeline import versions
@@ -53,9 +59,12 @@ def _save(found: "LayerKernels", out: Path, request: dict[str, object]) -> None:
     names = [f"{found.layer}:{unit}" for unit in found.units]
     notes = [f"separable {100 * share:.0f} %" for share in found.separability.tolist()]
     write_arrays(out / ARRAYS_FILE, {"kernels": found.weights})
-    strips = draw_kernels(found.weights, found.scale, names, notes)
+    swapped = order == "BGR" and found.weights.shape[1] == 3
+    shown = found.weights.flip(1) if swapped else found.weights  # pictures are RGB
+    short, title = [f"unit {unit}" for unit in found.units], f"{found.layer} of {request['model']}"
+    strips = draw_kernels(shown, found.scale, short, notes, title)
     write_bytes_atomically(out / "kernels.png", encode_png(strips))
-    pictures = np.stack([*kernel_pictures(found.weights, found.scale, names)])
+    pictures = np.stack([*kernel_pictures(shown, found.scale, short, title)])
     write_bytes_atomically(out / "kernels.gif", encode_gif(pictures, fps=_STEPS_PER_SECOND))
     numbers = {
         "shape": found.weights.shape,

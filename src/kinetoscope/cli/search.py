@@ -115,7 +115,8 @@ def _run(
     )
     for file, reason in found.skipped.items():
         reporter.note(f"{file} was skipped: {reason}")
-    _save(found, card, out, request, optima)
+    titles = {unit: f"{layer}:{unit}" + (f" ({names[unit]})" if names else "") for unit in units}
+    _save(found, card, out, request, optima, titles)
     rows = [
         {"unit": unit, "name": names[unit] if names else "", "hits": [_described(hit) for hit in hits]}
         for unit, hits in found.hits.items()
@@ -141,7 +142,12 @@ def _optimum(request: dict[str, Any], unit: int) -> "Video":
 
 
 def _save(
-    found: "Found", card: "ModelCard", out: Path, request: dict[str, Any], optima: "dict[int, Video]"
+    found: "Found",
+    card: "ModelCard",
+    out: Path,
+    request: dict[str, Any],
+    optima: "dict[int, Video]",
+    titles: dict[int, str],
 ) -> None:
     """Write each hit as a film, and per unit all of them side by side; units one after the other."""
     from ..activations.search import crops
@@ -158,10 +164,11 @@ def _save(
             clip = clips[hit]
             film = encode_mp4(to_frames(clip), factor=view_factor(*clip.shape[2:]))
             write_bytes_atomically(folder / f"{rank}.mp4", film)
-            shown.append((f"{rank}: {hit.response:.3g}  {_frames(hit)} {hit.source.name}", clip))
+            shown.append((f"{rank}: {hit.response:.3g}  {_frames(hit)} {hit.source.stem}", clip))
         if not shown:
             continue
-        pictures = [*hit_pictures(shown)]
+        words = f"{titles[unit]}; rank: response, frames of the file, its name; cut to what the unit sees"
+        pictures = [*hit_pictures(shown, words)]
         save_animation(folder, "top", pictures, len(pictures))
         write_bytes_atomically(folder / "top.png", encode_png(pictures[len(pictures) // 2]))
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .boundary import wrong_usage
-from .options import Debug, Device, Model, Out, Quiet, Seed, Size, Steps, Weights
+from .options import Debug, Device, Model, Objective, Out, Quiet, Seed, Size, Steps, Weights
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ..tconv.convert import LayerFit
     from ..tconv.read import LayerMotion, Statistic
+    from .progress import Reporter
+    from .trajectories import Search
 
 _ROWS = 12
 _README = """\
@@ -50,6 +52,10 @@ def temporal(
         str | None,
         typer.Option(metavar="LAYER", help="Compare the velocities of this layer with its optimal inputs'."),
     ] = None,
+    objective: Annotated[
+        Objective | None,
+        typer.Option(help="Of what --show and --agree look for; channel-relu, without a map channel."),
+    ] = None,
     size: Size = None,
     steps: Steps = None,
     seed: Seed = 0,
@@ -59,34 +65,21 @@ def temporal(
 ) -> None:
     """Read the motion that a network with 3T convolutions has learned from its weights.
 
-    --show and --agree look for optimal inputs of the channels that are drawn; --size and --steps are theirs.
+    --show and --agree look for optimal inputs of the channels that are drawn; --objective, --size and --steps
+    are theirs.
     """
-    from ..errors import SettingInvalid
-    from ..units.unit import parse_size, split_units
-
-    with wrong_usage("--units"):
-        split_units(units or "all")
-    with wrong_usage("--size"):
-        extent = None if size is None else parse_size(size)
-    with wrong_usage("--clip"):
-        if clip is not None and show is None:
-            raise SettingInvalid("a clip is looked at for the channels of a layer; add --show LAYER")
+    extent = _checked(units, size, clip, show)
     from ..models.registry import load_model
     from ..studies.trajectories import layer_motion
-    from ..tconv.convert import convert
     from ..tconv.read import read_motion, statistics
     from .folder import ensure_device, writable_folder
     from .progress import Reporter
-    from .trajectories import Search, compare_velocities, show_channels
+    from .trajectories import Search
 
     ensure_device(device)
     network = load_model(model, weights=weights, seed=seed)
     with writable_folder(out), Reporter([], quiet=quiet) as reporter:
-        fits: Sequence[LayerFit] = ()
-        if fit:
-            reporter.note("fitting slices and trajectories")
-            conversion = convert(network)
-            network, fits = conversion.model, conversion.layers
+        network, fits = _fitted(network, reporter) if fit else (network, ())
         layers = read_motion(network)
         shown, compared = (None if name is None else layer_motion(layers, name) for name in (show, agree))
         pages = {motion.layer: _pages(motion, units) for motion in layers}
@@ -95,14 +88,53 @@ def temporal(
         reporter.note(f"{out / 'temporal.csv'}: {sum(m.sampling[0].numel() for m in layers)} steps")
         for path in _draw(out, model, network, layers, pages):
             reporter.note(str(path))
-        search = Search(model, network, extent, steps, seed, device, quiet)
-        if shown is not None:
-            for path in show_channels(out, search, shown, pages[shown.layer], clip):
-                reporter.note(str(path))
-        if compared is not None:
-            chosen = [channel for page in pages[compared.layer] for channel in page]
-            typer.echo(compare_velocities(out, search, compared, chosen))
+        kind = None if objective is None else objective.value
+        search = Search(model, network, kind, extent, steps, seed, device, quiet)
+        for line in _sought(out, search, shown, compared, pages, clip):
+            reporter.note(line)
     typer.echo(out / "statistics.md")
+
+
+def _checked(
+    units: str | None, size: str | None, clip: Path | None, show: str | None
+) -> tuple[int, int, int] | None:
+    """The size asked for; options that make no sense are refused before anything is read."""
+    from ..errors import SettingInvalid
+    from ..units.unit import parse_size, split_units
+
+    with wrong_usage("--units"):
+        split_units(units or "all")
+    with wrong_usage("--clip"):
+        if clip is not None and show is None:
+            raise SettingInvalid("a clip is looked at for the channels of a layer; add --show LAYER")
+    with wrong_usage("--size"):
+        return None if size is None else parse_size(size)
+
+
+def _fitted(network: "nn.Module", reporter: "Reporter") -> "tuple[nn.Module, Sequence[LayerFit]]":
+    from ..tconv.convert import convert
+
+    reporter.note("fitting slices and trajectories")
+    conversion = convert(network)
+    return conversion.model, conversion.layers
+
+
+def _sought(
+    out: Path,
+    search: "Search",
+    shown: "LayerMotion | None",
+    compared: "LayerMotion | None",
+    pages: Mapping[str, list[list[int]]],
+    clip: Path | None,
+) -> Iterable[str]:
+    """Look for optimal inputs where asked, and tell how velocities agree; give a line for each picture."""
+    from .trajectories import compare_velocities, show_channels
+
+    if shown is not None:
+        yield from map(str, show_channels(out, search, shown, pages[shown.layer], clip))
+    if compared is not None:
+        chosen = [channel for page in pages[compared.layer] for channel in page]
+        typer.echo(compare_velocities(out, search, compared, chosen))
 
 
 def _draw(

@@ -57,6 +57,8 @@ def train(
             except Interrupted as stop:
                 stop.advice = f"finished epochs are kept in {out}; --resume goes on"
                 raise
+            if not done.leads:  # the first process tells
+                return
             reporter.note(
                 f"best of {len(done.rows)} epochs is {done.best['epoch']:g}: validation accuracy "
                 f"{done.best['validation_accuracy']:.3f}"

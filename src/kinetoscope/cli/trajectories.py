@@ -27,6 +27,7 @@ class Search:
     Attributes:
         model: as it was named.
         network: the model.
+        objective: what is made large, as for `visualize`; None: the usual.
         size: of the clip, (frames, height, width); None: the model's own.
         steps: of the optimization; None: the usual ones.
         seed: of everything drawn.
@@ -36,6 +37,7 @@ class Search:
 
     model: str
     network: "nn.Module"
+    objective: str | None
     size: tuple[int, int, int] | None
     steps: int | None
     seed: int
@@ -44,8 +46,8 @@ class Search:
 
     def options(self, reporter: Reporter) -> dict[str, Any]:
         """Keyword arguments of what looks for them."""
-        about = {"size": self.size, "steps": self.steps, "seed": self.seed, "device": self.device}
-        return {**about, "progress": reporter.step}
+        names = ("objective", "size", "steps", "seed", "device")
+        return {**{name: getattr(self, name) for name in names}, "progress": reporter.step}
 
 
 def show_channels(
@@ -88,7 +90,7 @@ def _active(search: Search, layer: str, channels: list[int], clip: Path) -> "lis
     frames, height, width = search.size or card.clip
 
     def windows() -> "Iterator[tuple[int, Video]]":
-        for window in read_windows(clip, frames, frames):
+        for window in read_windows(clip, frames, frames, channels=card.channels):
             yield window.start, fit_clip(window.video, card.channels, height, width)
 
     return active_frames(search.network, layer, channels, windows(), device=search.device)
@@ -100,16 +102,16 @@ def compare_velocities(out: Path, search: Search, motion: "LayerMotion", channel
 
     from ..records import write_bytes_atomically
     from ..render.trajectories import ChannelVelocities, draw_agreement
-    from ..studies.trajectories import channel_velocities, velocity_correlation
+    from ..studies.trajectories import channel_velocities, velocity_correlation, why_no_correlation
     from .temporal import write_csv
 
     names = [f"optimal input of {motion.layer}:{channel}" for channel in channels]
     with Reporter(names, quiet=search.quiet) as reporter:
         found = list(channel_velocities(search.network, motion, channels, **search.options(reporter)))
     pairs = [(about.content, about.found) for about in found if about.found is not None]
-    correlation = (
-        velocity_correlation(*(torch.stack(side) for side in zip(*pairs, strict=True))) if pairs else None
-    )
+    sides = [torch.stack(side) for side in zip(*pairs, strict=True)] if pairs else [torch.empty(0, 2)] * 2
+    correlation = velocity_correlation(*sides)
+    why = why_no_correlation(*sides)
     rows, pictures = [], []
     kernel: Any = search.network.get_submodule(motion.layer).weight
     for channel, about in zip(channels, found, strict=True):
@@ -124,8 +126,8 @@ def compare_velocities(out: Path, search: Search, motion: "LayerMotion", channel
         )
     write_csv(out / "agreement.csv", _COLUMNS, rows)
     title = f"{search.model} / {motion.layer}: velocity, read twice"
-    write_bytes_atomically(out / "agreement.png", draw_agreement(title, pictures, correlation))
-    said = "says nothing" if correlation is None else f"{correlation:.2f}"
+    write_bytes_atomically(out / "agreement.png", draw_agreement(title, pictures, correlation, why))
+    said = f"is undefined: {why}" if correlation is None else f"{correlation:.2f}"
     return f"{out / 'agreement.csv'}: correlation over {len(pairs)} channels {said}"
 
 

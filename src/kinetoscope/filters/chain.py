@@ -17,6 +17,7 @@ from torch.utils.module_tracker import ModuleTracker
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import LayerNotFound, NotDecodable
+from ..units.operators import named_arguments
 from ..units.tap import Tap, working_dtype
 
 
@@ -124,8 +125,7 @@ class _Recorder(TorchDispatchMode):
             result = func.decompose(*args, **kwargs)
         if result is not NotImplemented:
             return result
-        named = {a.name: a.default_value for a in func._schema.arguments if a.has_default_value()}
-        named |= {a.name: value for a, value in zip(func._schema.arguments, args, strict=False)} | kwargs
+        named = named_arguments(func, args, kwargs)
         known = tree_map(lambda value: self.node(value) or value, named)
         result = func(*args, **kwargs)
         if any(isinstance(leaf, Node) for leaf in tree_leaves(known)):

@@ -88,16 +88,16 @@ def separability(kernels: KernelWeights) -> Float[Tensor, " filter"]:
     return torch.where(total > 0, energies[:, 0] / total.clamp(min=1e-300), 1.0).float()
 
 
-def read_kernels(path: Path, *, channels: int) -> KernelWeights:
+def read_kernels(path: Path) -> KernelWeights:
     """Kernels (N, C, D, h, w) from the `kernels` of a safetensors file.
 
     Raises:
-        ModelUnusable: the file is missing, broken, or holds no such kernels for clips of `channels`.
+        ModelUnusable: the file is missing, broken, or holds no such kernels.
     """
     kernels = read_weights(path).get("kernels")
-    if kernels is None or kernels.ndim != 5 or kernels.shape[1] != channels:
+    if kernels is None or kernels.ndim != 5 or 0 in kernels.shape:
         found = "none" if kernels is None else "x".join(map(str, kernels.shape))
         raise ModelUnusable(
-            f"{path} should hold `kernels` of shape (N, {channels}, D, h, w), not {found}; give another file"
+            f"{path} should hold `kernels` of shape (N, C, D, h, w), not {found}; give another file"
         )
     return kernels.float()

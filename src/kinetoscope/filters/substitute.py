@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ..errors import SettingInvalid
+from ..units.operators import per_axis
 from .chain import Chain, Node, Step
 from .picture import Picture
 
@@ -78,11 +79,6 @@ def _start(target: Node, unit: int, framed: bool) -> Picture:
     return Picture(values, tuple(n // 2 for n in target.shape[2:]), (1,) * axes, 1.0, framed)
 
 
-def _each(value: int | Sequence[int], axes: int) -> list[int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return values * axes if len(values) == 1 else values
-
-
 # --- rules ------------------------------------------------------------------------------------------------
 
 
@@ -93,7 +89,7 @@ def _convolution(step: Step, picture: Picture, position: int, unpool: str) -> Pa
     if step.args["transposed"]:
         return _linear(step, picture, position, unpool)
     none = [0] * (weight.ndim - 2)
-    stride, padding, dilation = (_each(step.args[k], len(none)) for k in ("stride", "padding", "dilation"))
+    stride, padding, dilation = (per_axis(step.args[k], len(none)) for k in ("stride", "padding", "dilation"))
     values = torch.convolution(
         picture.values[None], weight, None, stride, none, dilation, True, none, step.args["groups"]
     )[0]
@@ -107,9 +103,9 @@ def _pool(step: Step, picture: Picture, position: int, unpool: str) -> Parts:
     end, so that a chain without branches is decoded as in the paper.
     """
     axes = picture.values.ndim - 1
-    kernel, padding = _each(step.args["kernel_size"], axes), _each(step.args["padding"], axes)
-    stride = _each(step.args.get("stride") or kernel, axes)
-    dilation = _each(step.args.get("dilation", 1), axes)
+    kernel, padding = per_axis(step.args["kernel_size"], axes), per_axis(step.args["padding"], axes)
+    stride = per_axis(step.args.get("stride") or kernel, axes)
+    dilation = per_axis(step.args.get("dilation", 1), axes)
     sizes = [n * s for n, s in zip(picture.values.shape[1:], stride, strict=True)]
     # a window wider than the stride is centred on what it is enlarged to
     shifts = [

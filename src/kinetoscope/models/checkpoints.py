@@ -21,7 +21,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ..errors import ModelUnusable
-from .unpickle import ArrayType, NotWeights, Storage, StoredArray, StoredTensor, read_pickle
+from .pickle_bounds import NotWeights
+from .unpickle import ArrayType, Storage, StoredArray, StoredTensor, read_pickle
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization, format before 1.6
 _LEGACY_PROTOCOL = 1001
@@ -80,9 +81,10 @@ def load_weights(model: nn.Module, path: Path, rename: Rename | None = None) -> 
     if rename is not None and given.keys().isdisjoint(wanted):
         given = rename(given)
     both = [(name, given[name], tensor) for name, tensor in wanted.items() if name in given]
+    modules = dict(model.named_modules())
     faults = {
         "missing": [n for n in wanted if n not in given and not n.endswith("num_batches_tracked")],
-        "extra": [_shown(name) for name in given if name not in wanted and not _is_computed(model, name)],
+        "extra": [_shown(n) for n in given if n not in wanted and not _is_computed(modules, n)],
         "of another shape": [
             f"{name} {tuple(got.shape)} for {tuple(t.shape)}" for name, got, t in both if got.shape != t.shape
         ],
@@ -92,16 +94,22 @@ def load_weights(model: nn.Module, path: Path, rename: Rename | None = None) -> 
             if t.is_floating_point() and not got.is_floating_point()
         ],
     }
-    told = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in faults.items() if names)
+    told = "; ".join(f"{kind}: {_listed(names)}" for kind, names in faults.items() if names)
     if told:
         raise ModelUnusable(f"{path} does not fit the model; {told}; give weights of this architecture")
     model.load_state_dict(given, strict=False)
 
 
-def _is_computed(model: nn.Module, name: str) -> bool:
+def _is_computed(modules: dict[str, nn.Module], name: str) -> bool:
     """Whether the model makes this tensor itself, as `Conv3T` makes its kernel."""
     path, _, leaf = name.rpartition(".")
-    return isinstance(getattr(type(dict(model.named_modules()).get(path)), leaf, None), property)
+    return isinstance(getattr(type(modules.get(path)), leaf, None), property)
+
+
+def _listed(names: list[str], limit: int = 1000) -> str:
+    """All names; more than any network has tensors are counted."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -110,9 +118,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         ModelUnusable: the file is missing, broken, or holds something else than named tensors.
     """
-    if not path.is_file():
-        raise ModelUnusable(f"no weights file {path}; --weights takes default, random, a file or a URL")
     try:
+        if not path.is_file():
+            raise ModelUnusable(f"no weights file {path}; --weights takes default, random, a file or a URL")
         return _read(path)
     except _FAULTS as error:
         raise ModelUnusable(
@@ -165,11 +173,13 @@ def _from_pickles(file: io.BufferedReader) -> dict[str, Tensor]:
     end = file.seek(0, 2)
     file.seek(here)
     for key in keys:
+        if not isinstance(key, str):
+            raise NotWeights("its storages have no proper keys")
         (count,) = struct.unpack("<q", file.read(8))
-        if count != storages[str(key)].count:
+        if count != storages[key].count:
             raise NotWeights(f"storage {key} is not as long as its tensors say")
-        places[str(key)] = file.tell()
-        if file.seek(count * _dtype(storages[str(key)]).itemsize, 1) > end:
+        places[key] = file.tell()
+        if file.seek(count * _dtype(storages[key]).itemsize, 1) > end:
             raise NotWeights(f"storage {key} is cut off")
 
     def read(storage: Storage, size: int) -> bytes:
@@ -191,6 +201,7 @@ def _state(content: Any, read: Read) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not content:
         raise NotWeights(f"it holds {_kind(content)}, no state dict")
     storages: dict[str, Tensor] = {}
+    arrays: dict[int, Tensor] = {}
     state = {}
     for name, value in content.items():
         if not isinstance(name, str):
@@ -198,7 +209,9 @@ def _state(content: Any, read: Read) -> dict[str, Tensor]:
         if isinstance(value, StoredTensor):
             state[name] = _tensor(value, read, storages)
         elif isinstance(value, StoredArray):
-            state[name] = _array(value)
+            if id(value) not in arrays:  # one array under many names is one tensor
+                arrays[id(value)] = _array(value)
+            state[name] = arrays[id(value)]
         else:
             raise NotWeights(f"{_shown(name)} is {_kind(value)}, no tensor")
     return state
@@ -222,7 +235,7 @@ def _tensor(stored: StoredTensor, read: Read, storages: dict[str, Tensor]) -> Te
 
 def _dtype(storage: Storage) -> torch.dtype:
     dtype = _STORAGES.get(storage.kind.removeprefix("torch."))
-    if dtype is None or not isinstance(storage.count, int) or storage.count < 0:
+    if dtype is None or storage.count < 0:
         raise NotWeights(f"storage {storage.key} is {storage.count} of {storage.kind}")
     return dtype
 
@@ -230,7 +243,8 @@ def _dtype(storage: Storage) -> torch.dtype:
 def _array(stored: StoredArray) -> Tensor:
     raw, dtype = stored.raw, stored.dtype
     data = raw.encode("latin1") if isinstance(raw, str) else raw  # text where Python 2 wrote it
-    code = f"{dtype.order}{dtype.code}" if isinstance(dtype, ArrayType) else ""
+    words: tuple[Any, ...] = (dtype.order, dtype.code) if isinstance(dtype, ArrayType) else ()
+    code = "".join(words) if all(isinstance(word, str) for word in words) else ""
     if not _PLAIN_NUMBERS.fullmatch(code) or not isinstance(data, (bytes, bytearray)):
         raise NotWeights(f"an array in it holds no plain numbers (type {_shown(code) or 'unknown'})")
     order = "F" if stored.fortran else "C"

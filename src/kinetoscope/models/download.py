@@ -13,9 +13,10 @@ from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from .. import __version__
 from ..errors import ModelUnusable, OutputUnwritable
@@ -113,6 +114,30 @@ class _Lost(Exception):
     """The net did not give the file; the reason in a few words."""
 
 
+class _Redirects(HTTPRedirectHandler):
+    """Follows to https, and from http to http, but never from this machine to elsewhere without https."""
+
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        """The next request; as the base class has it.
+
+        Raises:
+            _Lost: it would lead elsewhere; nothing has been asked there.
+        """
+        ways = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
+        plain = ways == ("http", "http") and (_is_safe(newurl) or not _is_safe(req.full_url))
+        if ways[1] != "https" and not plain:
+            fp.close()
+            raise _Lost(f"it is moved to {_shown(newurl)}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _shown(text: str) -> str:
+    """What a server says, fit for one line."""
+    return text[:200] if text.isprintable() else ascii(text)[:200]
+
+
 def _download(published: Published, target: Path) -> None:
     kept = target.with_name(f"{target.name}.part")
     # under a name of its own meanwhile: no two processes write into one file
@@ -160,8 +185,6 @@ def _answer(url: str, have: int) -> Iterator[HTTPResponse]:
                 raise
             answer = _ask(url, 0)
     with answer:
-        if urlsplit(url).scheme == "https" != urlsplit(answer.url).scheme:
-            raise _Lost(f"it is moved to {answer.url}, which is not https")
         if answer.headers.get_content_type() == "text/html":
             raise _Lost("the server gives a page, no file")
         yield answer
@@ -170,7 +193,8 @@ def _answer(url: str, have: int) -> Iterator[HTTPResponse]:
 def _ask(url: str, have: int) -> HTTPResponse:
     headers = {"User-Agent": f"kinetoscope/{__version__}"}
     headers |= {"Range": f"bytes={have}-"} if have else {}
-    return urlopen(Request(url, headers=headers), timeout=_SILENCE)
+    answer: HTTPResponse = build_opener(_Redirects).open(Request(url, headers=headers), timeout=_SILENCE)
+    return answer
 
 
 def _start_of(answer: HTTPResponse) -> int:
@@ -189,7 +213,7 @@ def _network() -> Iterator[None]:
     try:
         yield
     except HTTPError as error:
-        raise _Lost(f"the server answers {error.code} {error.reason}") from error
+        raise _Lost(f"the server answers {error.code} {_shown(str(error.reason))}") from error
     except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that is none
         raise _Lost(" ".join(str(getattr(error, "reason", error) or type(error).__name__).split())) from error
 

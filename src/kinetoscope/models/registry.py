@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from ..errors import ModelUnusable, SettingInvalid
 from .card import ModelCard
@@ -88,7 +89,8 @@ def card_of(model: nn.Module) -> ModelCard:
     card = getattr(model, "kinetoscope_card", None)
     if card is None:
         convolutions = (m for m in model.modules() if isinstance(m, (nn.Conv3d, nn.Conv2d)))
-        card = ModelCard(channels=next((m.in_channels for m in convolutions), 3))
+        # a lazy one that has not run yet has none
+        card = ModelCard(channels=next((m.in_channels for m in convolutions if m.in_channels), 3))
     return card
 
 
@@ -136,9 +138,18 @@ def _bundled_sha256(entry: Entry) -> str:
 
 
 def weights_sha256(model: nn.Module) -> str:
-    """SHA-256 of a model's state: names, types, shapes and bytes of all its tensors, in order of name."""
+    """SHA-256 of a model's state: names, types, shapes and bytes of all its tensors, in order of name.
+
+    Raises:
+        ModelUnusable: tensors of lazy modules that have not run yet.
+    """
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
+    state = model.state_dict()
+    if lazy := [name for name, tensor in state.items() if is_lazy(tensor)]:
+        raise ModelUnusable(
+            f"weights not initialized yet: {', '.join(lazy)}; let the factory run the model once on a clip"
+        )
+    for name, tensor in sorted(state.items()):
         if isinstance(tensor, Tensor):
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)

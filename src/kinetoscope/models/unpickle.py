@@ -6,16 +6,10 @@ is stored, for `checkpoints` to check and build; all others stand for something 
 pickles.)
 """
 
-import io
 import pickle
-import pickletools
 from typing import Any
 
-File = io.BufferedReader | io.BytesIO
-
-
-class NotWeights(ValueError):
-    """A file holds something else than weights; the reason in a few words."""
+from .pickle_bounds import File, NotWeights, check_bounds
 
 
 class _StandIn:
@@ -54,7 +48,7 @@ class Storage(_StandIn):
 
     __slots__ = ("count", "key", "kind")
 
-    def __init__(self, kind: Any, key: Any, count: Any) -> None:
+    def __init__(self, kind: Any, key: str | int, count: int) -> None:
         """Args: kind: what the file names, such as torch.FloatStorage. count: how many numbers."""
         self.kind, self.key, self.count = getattr(kind, "named", ""), str(key), count
 
@@ -128,24 +122,29 @@ _KNOWN: dict[str, type] = {
     "_codecs.encode": Encoded,
     "__builtin__.bytes": Encoded,
 }
-_SIZES = {"PUT", "BINPUT", "LONG_BINPUT", "FRAME"}
+_MOST_NAMES = 1000  # each costs a class; what is named beyond them goes without its name in messages
 
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: File, storages: dict[str, Storage]) -> None:
         super().__init__(file, encoding="latin1")  # Python 2 wrote bytes as text
         self._storages = storages
+        self._named = dict(_KNOWN)
 
     def find_class(self, module: str, name: str) -> type:
         """A stand-in for whatever the file names: nothing is ever imported, so nothing can run."""
         named = f"{module}.{name}"
-        return _KNOWN.get(named) or type("Foreign", (Foreign,), {"__slots__": (), "named": named})
+        if named not in self._named and len(self._named) < _MOST_NAMES:
+            self._named[named] = type("Foreign", (Foreign,), {"__slots__": (), "named": named})
+        return self._named.get(named, Foreign)
 
     def persistent_load(self, pid: Any) -> Storage:
         """The storage that a tensor names; torch writes its bytes outside the pickle."""
         if not isinstance(pid, tuple) or pid[:1] != ("storage",) or len(pid) not in (5, 6) or any(pid[5:]):
             raise NotWeights("it refers to something outside that is no tensor storage")
         _, kind, key, _, count = pid[:5]
+        if not isinstance(key, (str, int)) or not isinstance(count, int):
+            raise NotWeights("a storage in it has no proper key or size")
         storage = Storage(kind, key, count)
         known = self._storages.setdefault(storage.key, storage)
         if (known.kind, known.count) != (storage.kind, storage.count):
@@ -161,14 +160,7 @@ def read_pickle(file: File, storages: dict[str, Storage]) -> Any:
         storages: every storage that the pickle refers to is added.
 
     Raises:
-        NotWeights: it claims too much. A damaged one makes the unpickler raise a great many things.
+        NotWeights: it would grow beyond bounds. A damaged one makes the unpickler raise a great many things.
     """
-    start = file.tell()
-    room = file.seek(0, 2) - start
-    file.seek(start)
-    for code, argument, _ in pickletools.genops(file):
-        # the unpickler reserves as many places as the highest one named
-        if code.name in _SIZES and isinstance(argument, int) and argument > room:
-            raise NotWeights("it claims to be larger than its file")
-    file.seek(start)
+    check_bounds(file)
     return _Unpickler(file, storages).load()

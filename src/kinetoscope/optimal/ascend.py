@@ -25,19 +25,23 @@ class OptimalSettings:
     """How an optimal input is found.
 
     Attributes:
-        steps: Adam steps.
-        rate: Adam's step size on the values behind the sigmoid.
+        steps: how many.
+        rate: Adam's step size on the values.
         final_rate: share of `rate` left at the last step, reached along half a cosine; 1 keeps it constant.
+        warmup: share of the steps in which `rate` grows from a fiftieth: a pattern that starts faint is of
+            one piece, while a loud start leaves patches at odds with each other.
         spread: standard deviation of the values at the start; 0 behind the sigmoid is mid grey.
-        domain: what the values are: "pixel"; "fourier", the spectrum over its fixed 1/f scale; or "still",
-            the pixels of one image that every frame shows.
+        domain: what the values are: "pixel", held in [0, 1]; "still", the pixels of one image that every
+            frame shows; or, with Adam, "sigmoid", pixels behind one, and "fourier", the spectrum over its
+            fixed 1/f scale.
         transforms: ranges of the random shifts and scalings.
         together: units optimized in one batch; results do not depend on it. None: 1 on a CPU, 8 elsewhere.
     """
 
-    steps: int = 256
-    rate: float = 0.05
-    final_rate: float = 0.05
+    steps: int = 80
+    rate: float = 0.2
+    final_rate: float = 0.1
+    warmup: float = 0.2
     spread: float = 0.01
     domain: str = "pixel"
     transforms: TransformSettings = field(default_factory=TransformSettings)
@@ -48,15 +52,29 @@ class OptimalSettings:
             raise SettingInvalid(f"steps is at least 1, not {self.steps}")
         if self.rate <= 0:
             raise SettingInvalid(f"rate is above 0, not {self.rate}")
+        if not 0 <= self.warmup <= 1:
+            raise SettingInvalid(f"warmup is a share of the steps, 0 to 1, not {self.warmup}")
         if self.domain not in PARAMETERS:
             raise SettingInvalid(f"domain is {', '.join(PARAMETERS)}, not {self.domain!r}")
         if self.together is not None and self.together < 1:
             raise SettingInvalid(f"together is at least 1, not {self.together}")
 
+    def rate_at(self, step: int) -> float:
+        """The size of step `step`, from 0."""
+        begun = step / (self.warmup * self.steps) if self.warmup else 1.0
+        return self.rate * cosine(step, self.steps, self.final_rate) * 50 ** min(begun - 1, 0)
+
 
 PRESETS = {
     "default": OptimalSettings(),
-    "paper": OptimalSettings(steps=1500, final_rate=1.0),
+    "paper": OptimalSettings(
+        steps=1500,
+        rate=0.05,
+        final_rate=1.0,
+        warmup=0.0,
+        domain="sigmoid",
+        transforms=TransformSettings(final=1.0),
+    ),
 }
 
 
@@ -115,26 +133,24 @@ def maximize(
     starts = torch.stack([start_values(settings, shape, generator) for generator in generators])
     draws = torch.stack([draw(settings.transforms, settings.steps, g) for g in generators], dim=1).to(device)
     parameters = PARAMETERS[settings.domain](starts.to(device))
-    optimizer = torch.optim.Adam([parameters.values], lr=settings.rate)
+    rule = parameters.rule(parameters.values)
     history = []
     for step in range(settings.steps):
-        optimizer.param_groups[0]["lr"] = settings.rate * cosine(step, settings.steps, settings.final_rate)
         output = forward(transform(parameters.video(), draws[step]))
         clips = output.split(1)
         climbed = [objective.ascent(clip) for objective, clip in zip(objectives, clips, strict=True)]
-        loss = -torch.cat(climbed).sum()
-        if loss.requires_grad:  # else no path leads from the clip to the units: they are dead
-            (gradient,) = torch.autograd.grad(loss, parameters.values, materialize_grads=True)
+        height = torch.cat(climbed).sum()
+        if height.requires_grad:  # else no path leads from the clip to the units: they are dead
+            (gradient,) = torch.autograd.grad(height, parameters.values, materialize_grads=True)
             # a unit that gives NaN keeps its start, instead of losing its clip
-            parameters.values.grad = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
-            optimizer.step()
+            gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+            rule.step(gradient, settings.rate_at(step))
         with torch.no_grad():
             values = [objective(clip) for objective, clip in zip(objectives, clips, strict=True)]
             history.append(torch.cat(values))
         if progress is not None:
             progress(step + 1, settings.steps)
-    with torch.no_grad():
-        videos = parameters.video().transpose(1, 2)
+    videos = parameters.video().detach().transpose(1, 2)
     curves = torch.stack(history, dim=1).tolist()
     seconds = (time.perf_counter() - began) / len(objectives)
     return [

@@ -1,9 +1,10 @@
-"""How a video in [0, 1] is parameterized so that an optimizer may move freely."""
+"""How a video in [0, 1] is parameterized, and which update rule suits what is moved."""
 
 import torch
 from torch import Tensor
 
 from ..types import VideoBatch
+from .rules import Adam, BoundedAdam
 
 # Square root of the covariance of natural colours (Olah et al. 2017), its largest column scaled to 1.
 _COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])
@@ -11,14 +12,49 @@ _COLOUR = _COLOUR / _COLOUR.norm(dim=0).max()
 
 
 class PixelParameters:
-    """Pixels behind a sigmoid; colours are mixed from decorrelated ones when there are three.
+    """The pixels themselves; the update rule holds them between black and white.
+
+    Attributes:
+        values: (B, C, T, H, W), in [0, 1], the leaf that is optimized.
+    """
+
+    rule = BoundedAdam
+
+    def __init__(self, start: VideoBatch) -> None:
+        self.values = SigmoidParameters(start).video().detach().requires_grad_()
+
+    def video(self) -> VideoBatch:
+        """The clips they are."""
+        return self.values
+
+
+class StillParameters(PixelParameters):
+    """One image, shown in every frame: what a unit looks for if nothing moves (Ras2020, Fig. 3).
+
+    Attributes:
+        values: (B, C, 1, H, W), in [0, 1], the leaf that is optimized.
+    """
+
+    def __init__(self, start: VideoBatch) -> None:
+        super().__init__(start[:, :, :1])
+        self._frames = start.shape[2]
+
+    def video(self) -> VideoBatch:
+        """The clips they stand for; all frames are one tensor."""
+        return self.values.expand(-1, -1, self._frames, -1, -1)
+
+
+class SigmoidParameters:
+    """Pixels behind a sigmoid, as published; three colours are mixed from decorrelated ones.
 
     Attributes:
         values: (B, C, T, H, W), unbounded, the leaf that is optimized.
     """
 
+    rule = Adam
+
     def __init__(self, start: VideoBatch) -> None:
-        self.values = start.requires_grad_()
+        self.values = start.clone().requires_grad_()
         self._mix = _COLOUR.to(start) if start.shape[1] == 3 else None
 
     def video(self) -> VideoBatch:
@@ -35,6 +71,8 @@ class FourierParameters:
     Attributes:
         values: (B, C, T, H, W // 2 + 1, 2), real and imaginary parts, the leaf that is optimized.
     """
+
+    rule = Adam
 
     def __init__(self, start: VideoBatch) -> None:
         self._extent = start.shape[2:]
@@ -54,24 +92,11 @@ class FourierParameters:
         return torch.sigmoid(values if self._mix is None else mix_channels(self._mix, values))
 
 
-class StillParameters(PixelParameters):
-    """One image, shown in every frame: what a unit looks for if nothing moves (Ras2020, Fig. 3).
+Parameters = PixelParameters | SigmoidParameters | FourierParameters
 
-    Attributes:
-        values: (B, C, 1, H, W), unbounded, the leaf that is optimized.
-    """
-
-    def __init__(self, start: VideoBatch) -> None:
-        super().__init__(start[:, :, :1].clone())
-        self._frames = start.shape[2]
-
-    def video(self) -> VideoBatch:
-        """The clips they stand for, in (0, 1); all frames are one tensor."""
-        return super().video().expand(-1, -1, self._frames, -1, -1)
-
-
-PARAMETERS: dict[str, type[PixelParameters] | type[FourierParameters]] = {
+PARAMETERS: dict[str, type[Parameters]] = {
     "pixel": PixelParameters,
+    "sigmoid": SigmoidParameters,
     "fourier": FourierParameters,
     "still": StillParameters,
 }

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import SettingInvalid
+from ..schedule import cosine
 from ..types import VideoBatch
 from ..warp import interpolation_matrix
 
@@ -22,16 +23,20 @@ class TransformSettings:
     Attributes:
         shift: largest shift along t, y, x, in frames and pixels.
         scale: smallest scaling factor along t, y, x; the largest is its reciprocal.
+        final: share of both left at the last step, reached along half a cosine; 1 keeps them constant.
     """
 
     shift: tuple[float, float, float] = (1.5, 4.0, 4.0)
     scale: tuple[float, float, float] = (0.9, 0.9, 0.9)
+    final: float = 0.1
 
     def __post_init__(self) -> None:
         if min(self.shift) < 0:
             raise SettingInvalid(f"shift is how far a clip may move, at least 0, not {self.shift}")
         if not all(0 < low <= 1 for low in self.scale):
             raise SettingInvalid(f"scale is the smallest factor, above 0 and at most 1, not {self.scale}")
+        if not 0 <= self.final <= 1:
+            raise SettingInvalid(f"final is the share left at the end, 0 to 1, not {self.final}")
 
 
 Draws = Float[Tensor, "steps 2 3"]
@@ -40,6 +45,7 @@ Draws = Float[Tensor, "steps 2 3"]
 def draw(settings: TransformSettings, steps: int, generator: torch.Generator) -> Draws:
     """Shifts (row 0, frames or pixels) and scaling factors (row 1) along t, y, x for every step."""
     uniform = torch.rand(steps, 2, 3, generator=generator) * 2 - 1
+    uniform *= torch.tensor([cosine(step, steps, settings.final) for step in range(steps)]).view(-1, 1, 1)
     shifts = uniform[:, 0] * torch.tensor(settings.shift)
     scales = torch.tensor(settings.scale) ** uniform[:, 1]
     return torch.stack([shifts, scales], dim=1)

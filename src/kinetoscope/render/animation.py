@@ -125,15 +125,17 @@ def save_animation(
 
 
 def _palette(pictures: Sequence[Picture]) -> PillowImage.Image:
-    """One palette for a whole GIF, a fifth of it for the colours of `signed_rgb`: its bar stays true."""
-    side = 64
+    """One palette for a whole GIF, a quarter of it colours of `signed_rgb` as they are: zero stays white."""
+    size = (64, 64)
     thumbs = [
-        PillowImage.fromarray(picture).resize((side, side), PillowImage.Resampling.NEAREST)
+        np.asarray(PillowImage.fromarray(picture).resize(size, PillowImage.Resampling.NEAREST))
         for picture in pictures
     ]
-    bar = np.tile(_signed_table(), (len(thumbs) * side * side // 1024, 1)).reshape(-1, side, 3)
-    both = PillowImage.fromarray(np.concatenate([bar, *map(np.asarray, thumbs)]))
-    return both.quantize(256, method=PillowImage.Quantize.MEDIANCUT)
+    shown = PillowImage.fromarray(np.concatenate(thumbs))
+    rest = shown.quantize(192, method=PillowImage.Quantize.MEDIANCUT).getpalette() or []
+    palette = PillowImage.new("P", (1, 1))
+    palette.putpalette([*_signed_table()[::4].flatten().tolist(), *rest[: 3 * 192]])
+    return palette
 
 
 def _shrunk(picture: Picture) -> Picture:

@@ -3,16 +3,18 @@
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor
 
 from ..types import Video
 from .animation import Picture, draw_panels
-from .frames import as_rgb, enlarge, pick, to_frame, view_factor
+from .frames import as_rgb, enlarge, to_frame, view_factor
 from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut
 
 Heat = Float[Tensor, "time height width"]
@@ -20,6 +22,8 @@ Heat = Float[Tensor, "time height width"]
 _FOR, _AGAINST = (torch.tensor(rgb)[:, None, None] for rgb in ((0.9, 0.05, 0.1), (0.1, 0.3, 0.95)))
 _DIM = 0.2
 _STRIP = 8
+_SOFT = 16
+"""Focus is softened over the frame's shorter side divided by this."""
 _COLOURS = {"insertion": "#2f6fde", "deletion": "#d1542c"}
 
 
@@ -59,6 +63,13 @@ def overlay_frames(video: Video, map_: Heat, scale: float) -> Iterator[Picture]:
         yield to_frame(grey + (colour - grey) * strength)
 
 
+def softened(map_: Heat) -> Heat:
+    """What counted, for or against, averaged over a sixteenth of the frame: places rather than pixels."""
+    wide = 2 * (min(map_.shape[1:]) // (2 * _SOFT)) + 1
+    mean = F.avg_pool2d(map_.abs()[:, None], wide, 1, wide // 2, count_include_pad=False)
+    return mean[:, 0]
+
+
 def focus_frames(video: Video, map_: Heat, scale: float) -> Iterator[Picture]:
     """The clip, dark but where something counted (for or against)."""
     for frame, heat in zip(as_rgb(video), map_, strict=True):
@@ -69,18 +80,25 @@ def focus_frames(video: Video, map_: Heat, scale: float) -> Iterator[Picture]:
 def overlay_pictures(video: Video, map_: Heat, title: str) -> Iterator[Picture]:
     """One picture a frame: the clip, and beside it the overlay under `title`."""
     scale, factor = heat_scale(map_), view_factor(*video.shape[2:])
-    signed = bool((map_ < 0).any())
+    words = _legend(map_, scale)
     for t, overlay in enumerate(overlay_frames(video, map_, scale)):
         pictures = enlarge(np.stack([to_frame(as_rgb(video)[t]), overlay]), factor)
         panels = [(f"clip, frame {t}", pictures[0]), (title, pictures[1])]
-        words = f"{'red for, blue against' if signed else 'red counts'}; full colour at {scale:.2g}"
         yield draw_panels(panels, 2, bar=words)
+
+
+def _legend(map_: Heat, scale: float) -> str:
+    if not bool(map_.any()):
+        return "nothing counted: zero everywhere"
+    if bool((map_ < 0).any()):
+        return f"red for, blue against; full colour at \N{PLUS-MINUS SIGN}{scale:.2g}, 99.5 % stay within"
+    return f"red counts; full colour at {scale:.2g}, 99.5 % stay below"
 
 
 def focus_pictures(video: Video, map_: Heat) -> Iterator[Picture]:
     """One picture a frame: the dimmed clip, enlarged."""
-    scale, factor = heat_scale(map_), view_factor(*video.shape[2:])
-    for frame in focus_frames(video, map_, scale):
+    soft, factor = softened(map_), view_factor(*video.shape[2:])
+    for frame in focus_frames(video, soft, heat_scale(soft)):
         yield enlarge(frame[None], factor)[0]
 
 
@@ -95,6 +113,8 @@ def draw_attribution(
 ) -> bytes:
     """One figure (PNG): frames, overlay and focus in a strip, frame importance, insertion and deletion.
 
+    The strip shows the most important frame of each eighth of the clip.
+
     Args:
         video: (T, C, H, W) in [0, 1].
         map_: (T, H, W).
@@ -102,21 +122,20 @@ def draw_attribution(
         paths: `insertion` and `deletion`, as far as there are any.
         title, facts: printed above.
     """
-    shown = list(pick(len(video), _STRIP))
+    shown = leading_frames(importance, _STRIP)
     box = (WIDTH - 2 * MARGIN - 1.3) / _STRIP
     height = min(box * video.shape[2] / video.shape[3], 2.0)
-    page = Sheet(1.3 + 3 * (height + 0.12) + 3.6)
+    page = Sheet(1.5 + 3 * (height + 0.12) + 3.6)
     page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    scale, soft = heat_scale(map_), softened(map_)
     page.text(MARGIN, 0.83, cut(facts, 160), 10.0, MUTED)
-    scale, chosen = heat_scale(map_), map_[shown]
+    page.text(MARGIN, 1.05, f"attribution: {_legend(map_, scale)}", 10.0, MUTED)
     rows = {
         "clip": np.stack([to_frame(frame) for frame in as_rgb(video)[shown]]),
-        f"attribution\nfull colour at\n\N{PLUS-MINUS SIGN}{scale:.2g}": np.stack(
-            [*overlay_frames(video[shown], chosen, scale)]
-        ),
-        "focus": np.stack([*focus_frames(video[shown], chosen, scale)]),
+        "attribution": np.stack([*overlay_frames(video[shown], map_[shown], scale)]),
+        "focus": np.stack([*focus_frames(video[shown], soft[shown], heat_scale(soft))]),
     }
-    y = 1.3
+    y = 1.5
     for t, place in enumerate(shown):
         page.text(MARGIN + 1.3 + t * box, y - 0.06, f"frame {place}", 8.5, MUTED)
     for name, pictures in rows.items():
@@ -133,6 +152,14 @@ def draw_attribution(
     buffer = io.BytesIO()
     page.figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
+
+
+def leading_frames(importance: Sequence[float], count: int) -> list[int]:
+    """The most important frame of each of `count` equal parts of a clip; of a shorter clip, every frame."""
+    frames = len(importance)
+    parts = min(count, frames)
+    edges = pairwise(round(part * frames / parts) for part in range(parts + 1))
+    return [max(range(low, high), key=importance.__getitem__) for low, high in edges]
 
 
 def _draw_importance(axes: Axes, importance: Sequence[float]) -> None:

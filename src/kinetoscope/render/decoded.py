@@ -27,27 +27,29 @@ def filter_picture(values: Filter, peak: float) -> Picture:
     return enlarge(picture[None], view_factor(*picture.shape[:2]))[0]
 
 
-def decoded_picture(decoded: Filter, positive: Filter, negative: Filter) -> Picture:
+def decoded_picture(decoded: Filter, positive: Filter, negative: Filter, title: str = "") -> Picture:
     """A decoded filter of a 2D network beside its thresholded parts, as `decoded.png` shows it.
 
     Args:
         decoded: the filter.
         positive, negative: its strong parts, relative to its peak, in [0, 1].
+        title: printed below.
     """
-    return next(decoded_pictures(*(part[:, None] for part in (decoded, positive, negative))))
+    films = (part[:, None] for part in (decoded, positive, negative))
+    return next(decoded_pictures(*films, title=title))
 
 
-def decoded_pictures(decoded: Film, positive: Film, negative: Film) -> Iterator[Picture]:
+def decoded_pictures(decoded: Film, positive: Film, negative: Film, *, title: str = "") -> Iterator[Picture]:
     """A decoded filter of a 3D network, frame by frame, as `decoded.gif` shows it; arguments alike."""
     grey = decoded.shape[0] != 3
     peak = float((decoded.sum(0) if grey else decoded).abs().max())
     frames = decoded.shape[1]
+    words = "weight" if grey else f"mid grey is zero, full colour at \N{PLUS-MINUS SIGN}{peak:.3g}"
+    bar = "; ".join(part for part in (title, words) if part)
     for t in range(frames):
         panels: list[Panel] = [
             ("decoded" + (f", frame {t}" if frames > 1 else ""), filter_picture(decoded[:, t], peak)),
             ("strongly positive", filter_picture(positive[:, t], 1.0)),
             ("strongly negative", filter_picture(-negative[:, t], 1.0)),
         ]
-        yield np.ascontiguousarray(
-            draw_panels(panels, len(panels), bar="weight" if grey else "zero is grey", scale=grey * peak)
-        )
+        yield np.ascontiguousarray(draw_panels(panels, len(panels), bar=bar, scale=grey * peak))

@@ -13,11 +13,12 @@ from .frames import to_frames
 _CELL = 224
 
 
-def hit_pictures(clips: Sequence[tuple[str, Float[Tensor, "_ _ _ _"]]]) -> Iterator[Picture]:
+def hit_pictures(clips: Sequence[tuple[str, Float[Tensor, "_ _ _ _"]]], words: str = "") -> Iterator[Picture]:
     """One picture a frame; shorter clips begin again.
 
     Args:
         clips: captions, and clips (T, C, H, W) in [0, 1] of any size.
+        words: printed below.
     """
     frames = [to_frames(clip) for _, clip in clips]
     columns = min(5, len(clips))
@@ -26,7 +27,7 @@ def hit_pictures(clips: Sequence[tuple[str, Float[Tensor, "_ _ _ _"]]]) -> Itera
             (caption, _in_cell(pictures[t % len(pictures)]))
             for (caption, _), pictures in zip(clips, frames, strict=True)
         ]
-        yield draw_panels(panels, columns)
+        yield draw_panels(panels, columns, bar=words)
 
 
 def _in_cell(picture: Picture) -> Picture:

@@ -21,7 +21,7 @@ MOST = 48
 CHANNELS = 4
 """Of kernels with many input channels, so many of the most energetic are drawn."""
 
-_CELL, _GAP, _LABEL, _HEAD = 44, 4, 150, 44
+_CELL, _GAP, _LABEL, _HEAD = 44, 4, 150, 64
 _RGB = ("red", "green", "blue")
 
 
@@ -30,7 +30,9 @@ def colour_picture(step: Float[Tensor, "3 rows columns"], scale: float) -> Pictu
     return to_frame(0.5 + step / (2.0 * scale))
 
 
-def draw_kernels(weights: Weights, scale: float, names: Sequence[str], notes: Sequence[str]) -> Picture:
+def draw_kernels(
+    weights: Weights, scale: float, names: Sequence[str], notes: Sequence[str], title: str = ""
+) -> Picture:
     """Kernels in rows; in a row the input channels, and in each channel the steps from left to right.
 
     RGB kernels start with a colour picture of each step; of many channels the most energetic are drawn.
@@ -38,7 +40,8 @@ def draw_kernels(weights: Weights, scale: float, names: Sequence[str], notes: Se
     Args:
         weights: (N, C, D, h, w).
         scale: the absolute weight at full colour.
-        names, notes: a line each, left of a row.
+        names, notes: a short line each, left of a row.
+        title: what all of them belong to, printed above.
     """
     shown = weights[:MOST]
     depth, rgb = shown.shape[2], shown.shape[1] == 3
@@ -47,8 +50,9 @@ def draw_kernels(weights: Weights, scale: float, names: Sequence[str], notes: Se
     size = (_LABEL + blocks * block + _GAP, _HEAD + len(shown) * (_CELL + _GAP) + 40)
     page = PillowImage.new("RGB", (max(size[0], 420), size[1]), PAPER)
     draw = ImageDraw.Draw(page)
+    draw.text((6, 14), title, INK, font(12), anchor="lm")
     for column, name in enumerate(_heads(shown.shape[1])):
-        draw.text((_LABEL + column * block, 16), name, INK, font(12), anchor="lm")
+        draw.text((_LABEL + column * block, 36), name, INK, font(12), anchor="lm")
         for t in range(depth):
             x = _LABEL + column * block + t * (_CELL + 1) + _CELL // 2
             draw.text((x, _HEAD - 12), f"t {t}", FAINT, font(10), anchor="mm")
@@ -71,7 +75,9 @@ def draw_kernels(weights: Weights, scale: float, names: Sequence[str], notes: Se
 def _heads(channels: int) -> list[str]:
     if channels == 3:
         return ["colour", *_RGB]
-    return [f"channel {n}" for n in range(channels)] if channels <= CHANNELS else ["most energetic channels"]
+    if channels <= CHANNELS:
+        return [f"channel {n}" for n in range(channels)]
+    return [f"{place} most energetic channel" for place in ("", "2nd", "3rd", "4th")[:CHANNELS]]
 
 
 def _strips(kernel: Tensor, scale: float) -> Iterator[tuple[str, list[Picture]]]:
@@ -102,13 +108,16 @@ def _legend(page: PillowImage.Image, draw: ImageDraw.ImageDraw, scale: float, re
     draw.text((240, y), f"one scale for the layer{rest}", FAINT, font(12), anchor="lm")
 
 
-def kernel_pictures(weights: Weights, scale: float, names: Sequence[str]) -> Iterator[Picture]:
+def kernel_pictures(
+    weights: Weights, scale: float, names: Sequence[str], title: str = ""
+) -> Iterator[Picture]:
     """One picture a step: every kernel's colour picture (RGB), or its most energetic channel.
 
     Args:
         weights: (N, C, D, h, w).
         scale: the absolute weight at full colour.
-        names: of the kernels.
+        names: of the kernels, short.
+        title: what all of them belong to, printed below.
     """
     shown = weights[:MOST]
     rgb = shown.shape[1] == 3
@@ -120,5 +129,7 @@ def kernel_pictures(weights: Weights, scale: float, names: Sequence[str]) -> Ite
             picture = colour_picture(kernel[:, t], scale) if rgb else signed_rgb(kernel[channel, t], scale)
             height, width = _fitted(picture)
             panels.append((name, resized(picture, 2 * height, 2 * width, smooth=False)))
-        words = f"t {t}; mid grey is zero" if rgb else f"t {t}; each kernel's most energetic channel"
-        yield draw_panels(panels, columns, bar=words, scale=0.0 if rgb else scale)
+        full = f"mid grey is zero, full colour \N{PLUS-MINUS SIGN}{scale:.3g}"
+        words = full if rgb else "each kernel's most energetic channel"
+        bar = "; ".join(part for part in (f"t {t}", words, title) if part)
+        yield draw_panels(panels, columns, bar=bar, scale=0.0 if rgb else scale)

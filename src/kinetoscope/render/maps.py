@@ -11,13 +11,16 @@ from ..errors import SettingInvalid
 from ..units.spans import Span
 from ..warp import Positions, pixel_grid, sample
 from .animation import Panel, Picture, draw_panels, resized, signed_rgb
-from .frames import to_frame
+from .attribution import heat_scale
+from .frames import colour_words, pick, to_frame
 
 SHARED, PER_MAP = "shared", "per-map"
 MOST = 24
 """Maps shown at once; the arrays hold all of them."""
 
 _PAGE = 1280
+_SAMPLE = (64, 64)
+"""Steps, and places along each axis, from which the scale of colours is found."""
 
 
 @runtime_checkable
@@ -41,7 +44,8 @@ def map_pictures(
     """One picture a frame: the clip, and beside it the maps at the clip's size and moment.
 
     A map's value is drawn at the middle of what it sees, in between it is interpolated (in time the nearest
-    step is shown); beyond the outermost middles the border value is repeated.
+    step is shown); beyond the outermost middles the border value is repeated. Full colour is the value that
+    99.5 % of a map's places stay below, so that a cut in the clip does not make all the rest pale.
 
     Args:
         clip: T frames (C, H, W) in [0, 1].
@@ -57,24 +61,34 @@ def map_pictures(
     if scale not in (SHARED, PER_MAP):
         raise SettingInvalid(f"scale is {SHARED!r} or {PER_MAP!r}, not {scale!r}")
     shown = min(len(names), MOST)
-    limits = [max(peaks) if scale == SHARED else peak for peak in peaks]
+    own = _full_colours(maps, peaks[:shown])
+    limits = [max(own)] * shown if scale == SHARED else own
     height, width = clip[0].shape[1:]
     positions = _positions(spans, height, width)
     columns, factor = _layout(shown + 1, height, width)
     size = (round(height * factor), round(width * factor))
     rest = "" if shown == len(names) else f"first {shown} of {len(names)} maps"
-    words = (
-        "one scale for all maps" if scale == SHARED else "each map on its own scale: full colour at its peak"
-    )
-    bar = "; ".join(part for part in (words, rest) if part)
+    words = "one scale for all maps" if scale == SHARED else "each map on its own scale, beside its name"
+    words += "; 99.5 % of a map stay within"
+    bar = "; ".join(part for part in (words, rest, colour_words(len(clip[0]))) if part)
     for t in range(len(clip)):
         step = _nearest(spans[0], t, len(maps))
         values = sample(maps[step][:shown, None], positions)[:, 0]
         panels: list[Panel] = [(f"clip, frame {t}", resized(to_frame(clip[t]), *size))]
         for name, peak, limit, map_ in zip(names, peaks, limits, values, strict=False):
-            caption = f"{name}  peak {peak:.3g}"
+            full = "" if scale == SHARED else f"\N{PLUS-MINUS SIGN}{limit:.3g}, "
+            caption = f"{name}  {full}peak {peak:.3g}"
             panels.append((caption, resized(signed_rgb(map_, limit), *size)))
-        yield draw_panels(panels, columns, bar=bar, scale=max(peaks) if scale == SHARED else 0.0)
+        yield draw_panels(panels, columns, bar=bar, scale=limits[0] if scale == SHARED else 0.0)
+
+
+def _full_colours(maps: Steps, peaks: Sequence[float]) -> list[float]:
+    """The value at full colour for each map: see `heat_scale`."""
+    count, (steps, places) = len(peaks), _SAMPLE
+    every = [max(1, size // places) for size in maps[0].shape[1:]]
+    thinned = [maps[t][:count, :: every[0], :: every[1]] for t in pick(len(maps), steps)]
+    values = torch.stack(thinned, dim=1)
+    return [heat_scale(own) if bool(own.any()) else peak for own, peak in zip(values, peaks, strict=True)]
 
 
 def _positions(spans: tuple[Span, Span, Span], height: int, width: int) -> Positions:

@@ -103,11 +103,11 @@ def draw_distributions(title: str, layers: Mapping[str, Steps]) -> bytes:
     page.text(
         MARGIN,
         0.84,
-        "content: how what the kernels show moves on from slice to slice, x right, y down (the inverse of "
-        "the sampling, the parameters as learned)",
+        "content: how what the kernels show moves on from slice to slice (the inverse of the sampling, the "
+        "parameters as learned). What lies beyond an axis is counted at its end; rows differ in height",
     )
     page.rule(1.05)
-    for x, name in ((2.0, NAMES[0]), (7.8, NAMES[1]), (13.6, "shift [px]")):
+    for x, name in ((2.0, NAMES[0]), (7.8, NAMES[1]), (13.6, "shift [px], right, down")):
         page.text(x, 1.5, name, 10.5, weight="bold")
     for row, (name, values) in enumerate(rows.items()):
         level, last = top + (height + 0.4) * row, row == len(rows) - 1

@@ -52,7 +52,7 @@ class ChannelVelocities:
     """
 
     channel: int
-    kernel: Float[Tensor, "channel depth rows columns"]
+    kernel: Float[Tensor, "input depth rows columns"]
     optimum: Video
     content: Float[Tensor, "2"]
     found: Float[Tensor, "2"] | None
@@ -82,7 +82,7 @@ def draw_channels(
         MARGIN,
         0.84,
         "gradient: red where the response rests on the frame.  Still optimum: one image, in all frames.  "
-        "Curves: content as a line, sampling (as learned) broken",
+        "Curves over the steps: content as a line, sampling (as learned) broken.  Path: content, blue to red",
     )
     page.rule(1.05)
     names = ["most active frame", "gradient", "still optimum"] if clips else ["still optimum"]
@@ -120,16 +120,19 @@ def _pictures(about: ChannelPictures) -> list[np.ndarray]:
     return shown
 
 
-def draw_agreement(title: str, rows: Sequence[ChannelVelocities], correlation: float | None) -> bytes:
+def draw_agreement(
+    title: str, rows: Sequence[ChannelVelocities], correlation: float | None, why: str = ""
+) -> bytes:
     """Velocities in the parameters and of the optimal inputs, channel by channel and together, as a PNG.
 
     Args:
         title: names model and layer.
         rows: the channels.
-        correlation: over channels; None where it says nothing.
+        correlation: over channels; None where it is undefined.
+        why: it is undefined.
     """
     top, tall = 1.75, 1.3
-    page = Sheet(max(top + tall * len(rows), top + 6.2) + 0.2)
+    page = Sheet(max(top + tall * len(rows), top + 6.5) + 0.2)
     page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
     page.text(MARGIN, 0.84, "\N{BOX DRAWINGS HEAVY HORIZONTAL}", 12.0, CONTENT)
     page.text(MARGIN + 0.35, 0.84, "content velocity in the parameters")
@@ -154,8 +157,9 @@ def draw_agreement(title: str, rows: Sequence[ChannelVelocities], correlation: f
         _square(axes, reach)
         plain(axes, labelled=False)
     _draw_scatter(page, rows, reach, top)
-    words = "no correlation: too few channels, or all alike" if correlation is None else f"{correlation:.2f}"
-    page.text(12.3, top + 6.05, f"correlation, x and y together: {words}", 10.5, weight="bold")
+    page.text(12.1, top + 6.05, "correlation, x and y together:", 10.5, weight="bold")
+    words = f"{correlation:.2f}" if correlation is not None else f"undefined: {why}"
+    page.text(12.1, top + 6.3, words, 10.5)
     return png(page.figure)
 
 
@@ -190,7 +194,7 @@ def _square(axes: Axes, reach: float) -> None:
     axes.set_yticks([])
 
 
-def _slices(kernel: Float[Tensor, "channel depth rows columns"]) -> np.ndarray:
+def _slices(kernel: Float[Tensor, "input depth rows columns"]) -> np.ndarray:
     """Slices, grey where the kernel is zero; in colour for three input channels, else their mean."""
     shown = kernel.detach().cpu().float()
     shown = (shown if len(shown) == 3 else shown.mean(dim=0, keepdim=True)).expand(3, -1, -1, -1)

@@ -6,9 +6,8 @@ from ..account import StepProgress
 from ..motion.paper import PaperSettings, consistency
 from ..optimal.ascend import Forward, OptimalSettings
 from ..optimal.objective import Objective
-from ..optimal.parameters import PixelParameters
+from ..optimal.parameters import SigmoidParameters
 from ..optimal.transforms import draw, transform
-from ..schedule import cosine
 from ..types import Flow, Image, Video
 from ..warp import pixel_grid, sample
 
@@ -45,7 +44,7 @@ def one_stage(
     """
     channels, frames, height, width = shape
     start = torch.randn(1, channels, 1, height, width, generator=generator) * settings.spread
-    texture = PixelParameters(start.to(device))
+    texture = SigmoidParameters(start.to(device))
     fractions = (torch.randn(frames, 2, height, width, generator=generator) * weights.spread).to(device)
     fractions.requires_grad_()
     draws = draw(settings.transforms, settings.steps, generator).to(device)
@@ -54,7 +53,7 @@ def one_stage(
     optimizer = torch.optim.Adam([texture.values, fractions], lr=settings.rate)
     for step in range(settings.steps):
         for group in optimizer.param_groups:
-            group["lr"] = settings.rate * cosine(step, settings.steps, settings.final_rate)
+            group["lr"] = settings.rate_at(step)
         image = texture.video()[:, :, 0]
         video = sample(image, pixels + fractions * frame)
         output = forward(transform(video.transpose(0, 1)[None], draws[step : step + 1]))

@@ -112,11 +112,11 @@ def check_sanity(
         (results[name],) = visualize(network, layer, [channel], **{**options, **own})
     shown = results["the unit"]
     seeds = [results[name] for group, name, _ in CHECKS if group == "the unit"]
-    with account.listening() as forward, torch.no_grad():
+    with account.listening([chosen]) as (forward, (objective,)), torch.no_grad():
 
         def response(video: Video) -> float:
             clip = video.to(account.record["device"]).transpose(0, 1)[None]
-            return float(account.objective(chosen)(forward(clip)))
+            return float(objective(forward(clip)))
 
         checks = tuple(_checks(results, response))
     confidence = agreement(

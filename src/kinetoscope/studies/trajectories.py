@@ -26,6 +26,9 @@ from ..units.unit import Unit
 
 Vectors = Float[Tensor, "channel 2"]
 
+LEAST_CHANNELS = 3
+"""Fewer say nothing about a correlation: any two are perfectly correlated."""
+
 
 @dataclass(frozen=True)
 class ActiveFrame:
@@ -55,7 +58,8 @@ class ChannelVelocity:
         content: what the parameters say: the mean step of the content's middle.
         result: the account that `visualize` gives.
         found: mean velocity of its optimal input; None where nothing was found (`DEAD` or `FLAT`).
-        error_deg: angle between the two, [0, 180]; None where one of them has no direction.
+        error_deg: angle between the two, [0, 180]; None where one of them has no direction, as an optimal
+            input that is still.
     """
 
     content: Float[Tensor, "2"]
@@ -142,10 +146,10 @@ def still_optima(
             if progress is not None:
                 progress(done, step, count)
 
-        with account.listening() as forward:
+        with account.listening([channel]) as (forward, objectives):
             (found,) = maximize(
                 forward,
-                [account.objective(channel)],
+                objectives,
                 account.shape,
                 settings,
                 [unit_generator(account.record["seed"], channel)],
@@ -174,20 +178,33 @@ def channel_velocities(
         content, seen = steps_px[channel], result.motion
         found = result.decomposition.velocity.mean(dim=(0, 2, 3))
         nothing = seen.label in (DEAD, FLAT)
-        error = None if nothing else direction_error_deg(found, content)
+        error = None if nothing or seen.label == "still" else direction_error_deg(found, content)
         yield ChannelVelocity(content, result, None if nothing else found, error)
 
 
 def velocity_correlation(content: Vectors, found: Vectors) -> float | None:
     """Pearson's correlation of velocities over channels, both components together, each about its own mean.
 
-    None for fewer than three channels, or where all of one side are the same.
+    None where it is undefined: `why_no_correlation` says why.
     """
-    if len(content) < 3:
+    if why_no_correlation(content, found):
         return None
-    a, b = (side.double() - side.double().mean(dim=0) for side in (content, found))
-    scale = math.sqrt(float(a.square().sum() * b.square().sum()))
-    return float((a * b).sum()) / scale if scale > 1e-12 else None
+    a, b = _about_means(content, found)
+    return float((a * b).sum()) / math.sqrt(float(a.square().sum() * b.square().sum()))
+
+
+def why_no_correlation(content: Vectors, found: Vectors) -> str:
+    """Why `velocity_correlation` is undefined, in a few words; "" where it is not."""
+    if len(content) < LEAST_CHANNELS:
+        return f"fewer than {LEAST_CHANNELS} channels to compare"
+    for side, name in zip(_about_means(content, found), ("parameters", "optimal inputs"), strict=True):
+        if float(side.square().sum()) <= 1e-12:
+            return f"all {name} say the same"
+    return ""
+
+
+def _about_means(*sides: Vectors) -> list[Tensor]:
+    return [side.double() - side.double().mean(dim=0) for side in sides]
 
 
 def _cell(model: nn.Module, layer: str, size: tuple[int, int, int] | None) -> Float[Tensor, "2"]:

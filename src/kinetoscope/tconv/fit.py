@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..warp import affine_matrices
-from .kernel import FirstSlice, Kernel, sampling_transform, slice_matrices
+from .kernel import FirstSlice, Kernel
+from .slices import slice_matrices
 
 Trajectory = Float[Tensor, "4 step out"]
 """s, r, t_x and t_y of every step and output channel."""
@@ -101,7 +101,7 @@ def _starts(given: Tensor, depth: int, height: int, width: int) -> list[Trajecto
     """Standing still; one step of a grid for all slices; the best step of the grid for each slice."""
     shifts = [torch.linspace(-1, 1, min(n, 5)).tolist() if n > 1 else [0.0] for n in (width, height)]
     steps = given.new_tensor(list(product(_SCALES, _TURNS, *shifts))).T
-    matrices = affine_matrices(sampling_transform(*steps[:, None]), height, width)
+    matrices = slice_matrices(*steps[:, None], height=height, width=width, early=1)
     squares = matrices @ matrices.mT
     slices = given.unflatten(2, (depth, height * width)).unbind(dim=2)
     costs = []

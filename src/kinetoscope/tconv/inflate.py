@@ -1,5 +1,6 @@
 """From kernels learned on still images to a video network that starts from them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,9 @@ from torch import Tensor, nn
 from ..errors import ModelUnusable
 from .layer import Conv3T
 
+_TOLD = 3
+"""So many faults are named; of more, the number is."""
+
 
 @dataclass(frozen=True)
 class Inflation:
@@ -17,7 +21,8 @@ class Inflation:
     Attributes:
         copied: a video network's tensor, and the image network's tensor it was made from, in order.
         kept: tensors of the video network that were left as they were.
-        unused: tensors of the image network that were not asked for.
+        unused: tensors of the image network that were not asked for: batch norm, classifier, whatever its
+            number of classes, and auxiliary heads, if it has any.
     """
 
     copied: dict[str, str]
@@ -41,10 +46,13 @@ def inflate(
         names: dotted names of the network's convolutions, and of their counterparts; None: the network's own.
 
     Raises:
-        ModelUnusable: a kernel is missing or has another shape; then nothing is changed.
+        ModelUnusable: a kernel is missing or has another shape, or, without `names`, a tensor is none of the
+            published ones; then nothing is changed.
     """
+    leftovers = None
     if names is None:
         names = getattr(network, "image_names", dict)()
+        leftovers = getattr(network, "image_leftovers", lambda: None)()
     if not names:
         raise ModelUnusable(f"{type(network).__name__} names no counterparts of its convolutions; give names")
     pairs = []
@@ -61,9 +69,14 @@ def inflate(
             faults.append(f"{source}.weight is {tuple(kernel.shape)} for {wanted}")
         else:
             pairs.append((name, source, layer, kernel[:, :, None]))
+    if leftovers is not None:
+        asked = {f"{source}.weight" for source in names.values()}
+        others = (key for key in weights if key not in asked)
+        faults += [f"{key} is none of its tensors" for key in others if not re.fullmatch(leftovers, key)]
     if faults:
+        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
         raise ModelUnusable(
-            f"these weights do not fit {type(network).__name__}: {'; '.join(faults)}; "
+            f"these weights do not fit {type(network).__name__}: {'; '.join(faults[:_TOLD])}{more}; "
             "give the state dict of the two-dimensional network"
         )
     copied = {}

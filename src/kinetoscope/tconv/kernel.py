@@ -1,19 +1,25 @@
 """One pure function: from a first slice and its trajectory to the 3D kernel."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..warp import affine_matrices
+from .slices import Steps, slice_matrices
 
 FirstSlice = Float[Tensor, "out channel 1 height width"]
 Kernel = Float[Tensor, "out channel depth height width"]
-Steps = Float[Tensor, "step out"]
-"""One number for every step from a slice to the next, and every output channel."""
 
 
 def temporal_kernel(
-    first: FirstSlice, scale: Steps, rotate: Steps, translate_x: Steps, translate_y: Steps, margin: int = 0
+    first: FirstSlice,
+    scale: Steps,
+    rotate: Steps,
+    translate_x: Steps,
+    translate_y: Steps,
+    early: int = 0,
+    late: int = 0,
 ) -> Kernel:
     """The kernel whose slice t+1 is slice t, resampled bilinearly with zeros outside (Ras2020, eq. 2-5).
 
@@ -26,43 +32,45 @@ def temporal_kernel(
         scale, rotate, translate_x, translate_y: s, r (radians) and t, each (D-1, out); 1, 0, 0, 0 changes
             nothing. Coordinates run from -1 to 1 between the outermost cell centres, so a translation of 1
             is (w-1)/2 or (h-1)/2 cells, and a kernel that is not square is turned in those coordinates.
-        margin: slices left out at either end, as on clips so short that they would meet padding only.
+        early, late: so many slices are left out at the beginning and at the end, as on clips so short that
+            they would meet padding only.
 
     Returns:
-        (out, in, D - 2 margin, h, w), differentiable in all arguments. At the identity every sample falls on
-        a cell centre, where the derivative with respect to the trajectory is one-sided.
+        (out, in, D - early - late, h, w), once differentiable in all arguments. At the identity every sample
+        falls on a cell centre, where the derivative with respect to the trajectory is one-sided.
     """
-    height, width = first.shape[3:]
-    used = len(scale) - margin
-    scale, rotate, translate_x, translate_y = (p[:used] for p in (scale, rotate, translate_x, translate_y))
-    slices = slice_matrices(scale, rotate, translate_x, translate_y, height, width)
-    slices = slices[:, :, margin * height * width :]
-    return (first.flatten(2) @ slices).unflatten(2, (used + 1 - margin, height, width))
+    if not len(scale):
+        return first.clone()
+    size = (first.shape[3], first.shape[4])
+    slices = slice_matrices(scale, rotate, translate_x, translate_y, *size, early, late)
+    kernel: Tensor = _Resampled.apply(first.flatten(2), slices)
+    return kernel.unflatten(2, (-1, *size))
 
 
-def slice_matrices(
-    scale: Steps, rotate: Steps, translate_x: Steps, translate_y: Steps, height: int, width: int
-) -> Float[Tensor, "out cells all_cells"]:
-    """What makes all slices at once: flattened kernel = flattened slice 0 @ matrix, for each output channel.
+_SHORT = 16
+"""A product of at most so many columns is slow."""
 
-    Resampling is linear in the slice, so that the steps are chained as small matrices, which is far cheaper
-    than resampling every input channel.
+
+class _Resampled(torch.autograd.Function):
+    """`first @ slices` for each output channel: the product's own gradients, in the order that is fastest.
+
+    These are many products with one short side, the cells of a slice. Where that side is the result's last
+    one they take up to four times as long as its transpose and a copy.
     """
-    matrices = affine_matrices(sampling_transform(scale, rotate, translate_x, translate_y), height, width)
-    still = torch.eye(height * width, device=scale.device, dtype=scale.dtype)
-    chain = [still.expand(scale.shape[1], -1, -1)]
-    for step in matrices.unflatten(0, scale.shape):
-        chain.append(chain[-1] @ step)
-    return torch.cat(chain, dim=2)
 
+    @staticmethod
+    def forward(
+        first: Float[Tensor, "out channel cells"], slices: Float[Tensor, "out cells all_cells"]
+    ) -> Float[Tensor, "out channel all_cells"]:
+        if slices.shape[2] > _SHORT:
+            return first @ slices
+        return (slices.mT @ first.mT).mT.contiguous()
 
-def sampling_transform(
-    scale: Steps, rotate: Steps, translate_x: Steps, translate_y: Steps
-) -> Float[Tensor, "count 2 3"]:
-    """theta of equation (3) for every step and channel, steps first."""
-    cosine, sine = scale * rotate.cos(), scale * rotate.sin()
-    rows = [
-        [cosine, -sine, translate_x * cosine - translate_y * sine],
-        [sine, cosine, translate_x * sine + translate_y * cosine],
-    ]
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2).flatten(0, 1)
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        first, slices = ctx.saved_tensors
+        return (slices @ grad.mT).mT.contiguous(), first.mT @ grad

@@ -61,32 +61,42 @@ class Conv3T(nn.Conv3d):
     @property
     def weight(self) -> Kernel:  # type: ignore[override]  # to be read only, unlike Conv3d's
         """The kernel that the parameters make now, (out, in / groups, D, h, w)."""
-        return self._kernel(margin=0)
+        return self._kernel(0, 0)
 
     def forward(self, input: Tensor) -> Tensor:
         """As `Conv3d`; slices that meet nothing but padding, in every output, are not computed."""
-        margin = self._margin(input.shape[-3])
-        if margin == 0:
+        early, late = self._unmet(input.shape[-3])
+        if early == 0:
             return super().forward(input)
         assert not isinstance(self.padding, str)
-        padding = (self.padding[0] - margin * self.dilation[0], *self.padding[1:])
-        kernel = self._kernel(margin)
+        padding = (self.padding[0] - early * self.dilation[0], *self.padding[1:])
+        kernel = self._kernel(early, late)
         return F.conv3d(input, kernel, self.bias, self.stride, padding, self.dilation, self.groups)
 
-    def _kernel(self, margin: int) -> Kernel:
-        with torch.autocast(self.first_weight.device.type, enabled=False):  # places bear no rounding
-            path = (getattr(self, name) for name in IDENTITY)
-            return temporal_kernel(self.first_weight, *path, margin=margin)
+    def _kernel(self, early: int, late: int) -> Kernel:
+        path = (getattr(self, name) for name in IDENTITY)
+        kind = self.first_weight.device.type
+        if not torch.amp.is_autocast_available(kind):  # as for tensors without values
+            return temporal_kernel(self.first_weight, *path, early=early, late=late)
+        with torch.autocast(kind, enabled=False):  # places bear no rounding
+            return temporal_kernel(self.first_weight, *path, early=early, late=late)
 
-    def _margin(self, frames: int) -> int:
-        """How many slices at either end never meet one of so many frames."""
+    def _unmet(self, frames: int) -> tuple[int, int]:
+        """How many slices at the beginning and the end need not meet so many frames.
+
+        Padding is the same at both ends: so no more are left out at the end than at the beginning, and more
+        at the beginning only where the frames that the stride leaves over at the end make up for it.
+        """
         if self.padding_mode != "zeros" or isinstance(self.padding, str):
-            return 0
+            return 0, 0
         about = (self.kernel_size, self.stride, self.padding, self.dilation)
         depth, stride, padding, apart = (numbers[0] for numbers in about)
-        last = (frames + 2 * padding - apart * (depth - 1) - 1) // stride * stride  # start of the last output
-        early, late = -(-(padding - last) // apart), depth + -(frames + padding) // apart
-        return max(0, min(early, late, padding // apart, (depth - 1) // 2))
+        room = frames + 2 * padding - apart * (depth - 1) - 1
+        last, over = room // stride * stride, room % stride  # start of the last output; frames after its end
+        early = min(-(-(padding - last) // apart), padding // apart, depth - 1)
+        late = min(depth + -(frames + padding) // apart, early, (depth - 1) // 2)
+        late = max(0, late)
+        return max(0, min(early, late + over // apart)), late
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *more: Any) -> None:
         state_dict.pop(f"{prefix}weight", None)

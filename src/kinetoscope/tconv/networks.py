@@ -50,6 +50,9 @@ _INCEPTION = {
     54: (832, (384, 192, 384, 48, 128, 128)),
 }
 
+# a batch norm's tensors
+_NORM = "(weight|bias|running_mean|running_var|num_batches_tracked)"
+
 
 class _Numbered(nn.Module):
     """Convolutions `conv1`, `conv2`, ... without bias, each with the batch norm of its number.
@@ -113,6 +116,12 @@ class ResNet18(_Numbered):
             if shortcut is not None:
                 names[f"conv{shortcut}"] = f"{block}.downsample.0"
         return names
+
+    @staticmethod
+    def image_leftovers() -> str:
+        """What else torchvision's file holds, as a pattern of names: batch norm and classifier."""
+        norm = r"(layer[1-4]\.[01]\.)?bn[12]|layer[2-4]\.0\.downsample\.1"
+        return rf"({norm})\.{_NORM}|fc\.(weight|bias)"
 
 
 class GoogLeNetOutput(NamedTuple):
@@ -207,6 +216,13 @@ class GoogLeNet(_Numbered):
             for step, branch in enumerate(branches):
                 names[f"conv{first + step}"] = f"inception{block}.{branch}.conv"
         return names
+
+    @staticmethod
+    def image_leftovers() -> str:
+        """What else torchvision's file holds, as a pattern of names: batch norm, heads, classifier."""
+        block = r"inception(3[ab]|4[a-e]|5[ab])\.branch(1|[23]\.[01]|4\.1)"
+        norm = rf"(conv[123]|{block}|aux[12]\.conv)\.bn\.{_NORM}"
+        return rf"{norm}|aux[12]\.conv\.conv\.weight|(aux[12]\.fc[12]|fc)\.(weight|bias)"
 
 
 def _drawn(network: nn.Module) -> None:

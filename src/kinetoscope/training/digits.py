@@ -26,16 +26,19 @@ class Digits:
     Attributes:
         images: (N, 1, 28, 28) in [0, 1], white on black.
         labels: (N,), 0 to 9.
+        source: where they are from, in words.
     """
 
     images: Float[Tensor, "digit 1 28 28"]
     labels: Int[Tensor, " digit"]
+    source: str = ""
 
     def split(self) -> tuple["Digits", "Digits"]:
         """Those to train with and those to keep unseen; the same parts every time."""
         order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(0))
         unseen, seen = order.split([round(UNSEEN * len(order)), len(order) - round(UNSEEN * len(order))])
-        return Digits(self.images[seen], self.labels[seen]), Digits(self.images[unseen], self.labels[unseen])
+        first, second = (Digits(self.images[part], self.labels[part], self.source) for part in (seen, unseen))
+        return first, second
 
 
 def load_digits(folder: Path | None) -> Digits:
@@ -52,7 +55,7 @@ def load_digits(folder: Path | None) -> Digits:
     if images.shape[2:] != (28, 28) or len(labels) != len(images):
         given = f"{len(images)} images of {tuple(images.shape[2:])} and {len(labels)} labels"
         raise SettingInvalid(f"{folder} has {given}; wanted are 28x28 with a label each, as MNIST is")
-    return Digits(images, torch.from_numpy(labels).long())
+    return Digits(images, torch.from_numpy(labels).long(), "idx files")
 
 
 def read_images(folder: Path) -> Float[Tensor, "image 1 rows columns"]:
@@ -102,4 +105,5 @@ def _offline_digits() -> Digits:
     images = torch.from_numpy(small.images).float()[:, None] / 16
     # MNIST's digits fill 20 of 28 pixels
     large = F.interpolate(images, size=(20, 20), mode="bicubic", align_corners=False).clamp(0, 1)
-    return Digits(F.pad(large, (4, 4, 4, 4)), torch.from_numpy(small.target).long())
+    labels = torch.from_numpy(small.target).long()
+    return Digits(F.pad(large, (4, 4, 4, 4)), labels, "scikit-learn's digits (8x8, enlarged)")

@@ -122,7 +122,8 @@ def train(recipe: Recipe, data: Path | None, out: Path) -> dict[str, Any]:
         out: folder for the files.
 
     Returns:
-        What `lenet.json` holds: accuracy on unseen digits, how many there are, recipe, seconds, versions.
+        What `lenet.json` holds: accuracy on unseen digits, which digits and how many, recipe, seconds,
+        versions.
 
     Raises:
         SettingInvalid: the digits cannot be read.
@@ -135,7 +136,7 @@ def train(recipe: Recipe, data: Path | None, out: Path) -> dict[str, Any]:
     net.load_state_dict(state)  # measured as it is kept, in half precision
     record = {
         "accuracy": round(accuracy(net, unseen), 4),
-        "digits": "idx files" if data else "scikit-learn",
+        "digits": seen.source,
         "trained_with": len(seen.labels),
         "unseen": len(unseen.labels),
         "recipe": asdict(recipe),
@@ -162,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     share = f"{record['accuracy']:.4f} of {record['unseen']} unseen digits"
+    print(f"trained with {record['trained_with']} digits of {record['digits']}")
     print(f"{share} after {record['seconds']:.0f} s, in {given.out}")
     return 0
 

@@ -242,7 +242,8 @@ def fit(
     loop = task.recipe.training
     task.progress = progress
     kind, _, number = device.partition(":")
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)  # it tells of devices and offers services
+    for part in ("pytorch", "fabric"):  # they tell of devices and offer services
+        logging.getLogger(f"lightning.{part}").setLevel(logging.ERROR)
     trainer = Trainer(
         accelerator=kind,
         devices=[int(number)] if number else devices,

@@ -17,9 +17,10 @@ from torch.utils.data import Dataset, Sampler
 
 from ..errors import ClipTooSmall, SettingInvalid, VideoUnreadable
 from ..types import MOTION_LABELS, Video
-from ..video import fit_clip, read_video
+from ..video import fit_clip
 from .appearance import TEXTURE_KINDS, make_appearance_clips
 from .clips import ClipSettings, make_clips
+from .cuts import first_fault, read_cut
 from .datasets import LabelledVideo, list_jester, list_ucf101
 from .mirror import mirrored_classes
 from .recipes import PROCEDURAL, DataRecipe
@@ -147,25 +148,29 @@ class VideoClips(Dataset[Sample]):
         faults: list[str] = []
         for attempt in range(TRIES if self.training else 1):
             chosen = self.videos[(index + attempt) % len(self.videos)]
+            draw = generator_for("train", self.seed, epoch, index) if self.training else None
             try:
-                video = read_video(chosen.path)
+                clip, label = self._read(chosen.path, draw), chosen.label
             except (VideoUnreadable, ClipTooSmall) as error:
-                faults.append(str(error))
+                faults.append(first_fault(chosen.path, error))
                 continue
-            if not self.training:
-                return Sample(self._cut(video, None), chosen.label)
-            draw = generator_for("train", self.seed, epoch, index)
-            clip, label = self._cut(video, draw), chosen.label
-            if self.mirror is not None and bool(torch.rand(1, generator=draw) < 0.5):
+            if self.mirror is not None and draw is not None and bool(torch.rand(1, generator=draw) < 0.5):
                 clip, label = clip.flip(-1), self.mirror[label]
             return Sample(clip, label, tuple(faults))
         if self.training:
             raise VideoUnreadable(f"{TRIES} videos in a row cannot be read, the last: {faults[-1]}")
         return Sample(None, self.videos[index].label, tuple(faults))
 
-    def _cut(self, video: Video, draw: torch.Generator | None) -> Clip:
+    def _read(self, path: Path, draw: torch.Generator | None) -> Clip:
         recipe = self.recipe
-        video = video[pick_frames(len(video), recipe.frames, recipe.stride, draw)]
+        state = None if draw is None else draw.get_state()
+
+        def choose(count: int) -> list[int]:
+            if draw is not None and state is not None:
+                draw.set_state(state)  # asked again, it draws the same
+            return pick_frames(count, recipe.frames, recipe.stride, draw).tolist()
+
+        video = read_cut(path, choose)
         if draw is not None and recipe.crop < 1:
             video = random_crop(video, recipe.crop, draw)
         return fit_clip(video, 3, recipe.height, recipe.width).transpose(0, 1)

@@ -34,6 +34,8 @@ class Training:
         class_names: in the order of the network's outputs.
         parameters: trainable numbers of the network.
         faults: a line for each unreadable video.
+        leads: whether this process is the first: with several devices each has a process of its own, which
+            runs the whole program.
     """
 
     rows: tuple[Row, ...]
@@ -41,6 +43,7 @@ class Training:
     class_names: tuple[str, ...]
     parameters: int
     faults: tuple[str, ...]
+    leads: bool
 
 
 def train(
@@ -64,7 +67,7 @@ def train(
         out: folder of the run.
         resume: go on from `last.ckpt` in `out`, if it is there; the result is that of a run never stopped.
         device: cpu, cuda, cuda:1 or mps.
-        devices: how many of them; each takes its share of the clips.
+        devices: how many of them; each takes its share of the clips, in a process that runs the script anew.
         progress: called with the step and the number of steps.
         note: called with each line worth telling.
 
@@ -97,8 +100,10 @@ def train(
         class_names=data.class_names,
         parameters=sum(weight.numel() for weight in network.parameters() if weight.requires_grad),
         faults=tuple(task.faults),
+        leads=task.trainer.is_global_zero,
     )
-    write_json(out / RECORD, _record(done, recipe, device, devices))
+    if done.leads:
+        write_json(out / RECORD, _record(done, recipe, device, devices))
     return done
 
 

@@ -13,7 +13,7 @@ from .layout import Layout, first_tensor
 from .loan import Loan
 from .receptive import ReachTracker
 from .spans import WHOLE, Axis, Span
-from .tap import explain_misfit, working_dtype
+from .tap import META_FAULTS, check_initialized, explain_misfit, working_dtype
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,13 @@ def list_layers(
 
     Raises:
         ClipTooSmall: the clip does not go through the whole model.
-        ModelUnusable: TorchScript.
+        ModelUnusable: TorchScript, or weights that are not there yet.
     """
     clip = size or card.clip
+    check_initialized(model)
     try:
         rows = _probe(model, (1, card.channels, *clip), "meta")
-    except (RuntimeError, TypeError):  # the forward pass looks at values, and meta tensors have none
+    except META_FAULTS:  # the forward pass looks at values or at the device, and meta tensors have none
         rows = _probe(model, (1, card.channels, *clip), None)
     return [_describe(name, rows[name], clip) for name, _ in model.named_modules() if name in rows]
 
@@ -122,11 +123,12 @@ def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict
         return note
 
     place = device or next((str(t.device) for t in model.parameters()), "cpu")
-    loan = Loan(model, lambda t: t.to(place))
+    dtype = working_dtype(model)
+    loan = Loan(model, lambda t: t.to(place, dtype if t.is_floating_point() else t.dtype))
     handles = [m.register_forward_hook(watch(name)) for name, m in model.named_modules() if name]
     try:
         with torch.inference_mode(), torch.device(place), loan.lent(), layout.following(), tracker:
-            clip = torch.zeros(shape, dtype=working_dtype(model))
+            clip = torch.zeros(shape, dtype=dtype)
             tracker.begin(clip)
             model(clip)
     except RuntimeError as error:
@@ -142,7 +144,7 @@ def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict
 def _describe(name: str, row: _Row, clip: tuple[int, int, int]) -> LayerInfo:
     pairs = list(zip(row.spans, clip, strict=True))
     frames, height, width = (None if s is None else n if s == WHOLE else ceil(s.size) for s, n in pairs)
-    stride = tuple(None if s is None or s == WHOLE else _plain(s.stride) for s, _ in pairs)
+    stride = tuple(None if s is None or s.stride == 0 else _plain(s.stride) for s, _ in pairs)
     centre = tuple(None if s is None else _plain(_middle(s, n)) for s, n in pairs)
     field = ReceptiveField(frames, height, width, stride, centre)
     units, *places = row.laid_out

@@ -5,7 +5,7 @@ another device, or in bf16) take their places. `torch.func.functional_call` does
 price, which a loop of hundreds of steps would feel.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,21 +16,20 @@ from ..errors import ModelUnusable
 
 Convert = Callable[[Tensor], Tensor]
 
+_PLAIN = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+
 
 class Loan:
     """A model that can be lent out: in evaluation mode and with stand-ins for its tensors inside `lent`."""
 
     def __init__(self, model: nn.Module, convert: Convert) -> None:
         """Args: model: untouched after `close`. convert: makes the stand-in of a detached tensor."""
-        if isinstance(model, torch.jit.ScriptModule):
+        self._modules = list(model.modules())
+        if any(isinstance(module, torch.jit.ScriptModule) for module in self._modules):
             raise ModelUnusable(
                 "a TorchScript model cannot be stopped at a layer; give the Python module instead"
             )
-        self._modules = list(model.modules())
-        self._plain = [
-            (module, {k: v for k, v in vars(module).items() if isinstance(v, Tensor)})
-            for module in self._modules
-        ]
+        self._before = [(module, dict(vars(module))) for module in self._modules]
         self._tables: list[tuple[dict[str, Any], dict[str, Any]]] = []
         made: dict[int, Tensor] = {}
         for module in self._modules:
@@ -45,27 +44,48 @@ class Loan:
                 if own:
                     self._tables.append((table, {name: made[id(t)] for name, t in own.items()}))
 
+    def narrow(self, module: nn.Module, rows: Sequence[int]) -> bool:
+        """Let a plain convolution or linear layer compute these outputs only; False if it cannot.
+
+        It cannot if its weights serve another layer too, or a hook might look at its outputs.
+        """
+        plain = type(module) in _PLAIN and getattr(module, "groups", 1) == 1
+        if not plain or module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
+            return False
+        ((weights, stand_ins),) = (pair for pair in self._tables if pair[0] is module._parameters)
+        owners = [table for table, _ in self._tables if any(t is weights["weight"] for t in table.values())]
+        if len(owners) > 1:
+            return False
+        index = torch.tensor(rows, device=stand_ins["weight"].device)
+        stand_ins.update({name: t.index_select(0, index) for name, t in stand_ins.items()})
+        return True
+
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Inside, the stand-ins are in place and every mode is evaluation; between two loans nothing is."""
-        modes = [module.training for module in self._modules]
+        # a wrapper of torch.compile has no mode but that of what it wraps
+        modes = [(vars(module), module.training) for module in self._modules if "training" in vars(module)]
         owned = [{name: table[name] for name in stand_ins} for table, stand_ins in self._tables]
         try:
-            for module in self._modules:
-                vars(module)["training"] = False  # train() and eval() may be a model's own
+            for attributes, _ in modes:
+                attributes["training"] = False  # train() and eval() may be a model's own
             for table, stand_ins in self._tables:
                 table.update(stand_ins)
             yield
         finally:
             for (table, _), own in zip(self._tables, owned, strict=True):
                 table.update(own)
-            for module, mode in zip(self._modules, modes, strict=True):
-                vars(module)["training"] = mode
+            for attributes, mode in modes:
+                attributes["training"] = mode
 
     def close(self) -> None:
-        """Put plain tensor attributes back: caches, and what old-style weight norm recomputes."""
-        for module, plain in self._plain:
-            kept = {k: v for k, v in vars(module).items() if not isinstance(v, Tensor)} | plain
-            for name in vars(module).keys() - kept.keys():
-                del vars(module)[name]  # what a forward pass left lying about
-            vars(module).update(kept)
+        """Put back plain attributes that are or were tensors: caches, and what weight norm recomputes."""
+        for module, before in self._before:
+            now = vars(module)
+            for name in now.keys() | before.keys():
+                if not isinstance(now.get(name), Tensor) and not isinstance(before.get(name), Tensor):
+                    continue
+                if name in before:
+                    now[name] = before[name]
+                else:
+                    del now[name]  # what a forward pass left lying about

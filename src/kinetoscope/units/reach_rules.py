@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tag, Tensor
 from torch.utils._pytree import tree_leaves
 
+from .operators import named_arguments, per_axis
 from .reach_call import Call, dropped, pointwise, seen
 from .reach_shapes import (
     cat_rule,
@@ -25,11 +26,6 @@ from .spans import WHOLE, Axis, Reach, Span, slide, unite
 Rule = Callable[[Call], Reach | list[Reach]]
 
 
-def _per_axis(value: Any, count: int) -> list[int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return values * count if len(values) == 1 else values
-
-
 # --- windows ---------------------------------------------------------------------------------------------
 
 
@@ -37,7 +33,7 @@ def _convolution(call: Call) -> Reach:
     if call.look(call.args["input"]) is None:  # a kernel computed from the clip
         return _mix_all(call)
     count, weight = call.source.ndim - 2, call.args["weight"]
-    stride, padding, dilation = (_per_axis(call.args[k], count) for k in ("stride", "padding", "dilation"))
+    stride, padding, dilation = (per_axis(call.args[k], count) for k in ("stride", "padding", "dilation"))
 
     def change(span: Axis, dim: int) -> Axis:
         if dim < 2:
@@ -53,10 +49,10 @@ def _convolution(call: Call) -> Reach:
 
 def _pool(call: Call) -> Reach:
     count = next(int(c) for c in call.op if c.isdigit())
-    kernel = _per_axis(call.args["kernel_size"], count)
-    stride = _per_axis(call.args["stride"], count) if call.args.get("stride") else kernel
-    padding = _per_axis(call.args.get("padding", 0), count)
-    dilation = _per_axis(call.args.get("dilation", 1), count)
+    kernel = per_axis(call.args["kernel_size"], count)
+    stride = per_axis(call.args["stride"], count) if call.args.get("stride") else kernel
+    padding = per_axis(call.args.get("padding", 0), count)
+    dilation = per_axis(call.args.get("dilation", 1), count)
     first = call.source.ndim - count
 
     def change(span: Axis, dim: int) -> Axis:
@@ -200,12 +196,9 @@ def propagate(
     func: Any, args: Any, kwargs: Any, look: Callable[[Any], Reach | None], inputs: list[Tensor], result: Any
 ) -> list[Reach]:
     """The reach of every tensor in `result` of `func(*args, **kwargs)`, from those of its inputs."""
-    schema = func._schema
-    named = {a.name: a.default_value for a in schema.arguments if a.has_default_value()}
-    named |= {a.name: value for a, value in zip(schema.arguments, args, strict=False)} | kwargs
     op = func.name().removeprefix("aten::")
     name = op.partition(".")[0]
-    call = Call(op, named, inputs, look, result)
+    call = Call(op, named_arguments(func, args, kwargs), inputs, look, result)
     rule = _RULES.get(name)
     if name.startswith("upsample"):
         rule = _upsample

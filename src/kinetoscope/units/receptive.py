@@ -63,6 +63,12 @@ class ReachTracker(TorchDispatchMode):
         self._reaches[tensor] = reach
 
     def spans(self, tensor: Tensor) -> tuple[Axis, ...]:
-        """The spans of a tensor by clip axis; unknown when it does not depend on the clip."""
+        """The spans of a tensor by clip axis; unknown when it does not depend on the clip.
+
+        Where the tensor has lost an axis, as one frame has, no unit has a neighbour: the stride is 0.
+        """
         reach = self.reach(tensor)
-        return (None, None, None) if reach is None else reach.spans
+        if reach is None:
+            return (None, None, None)
+        pairs = zip(reach.spans, reach.dims, strict=True)
+        return tuple(span._replace(stride=0) if span and dim is None else span for span, dim in pairs)

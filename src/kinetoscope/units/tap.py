@@ -1,5 +1,7 @@
 """Run a model up to one layer, and put everything back."""
 
+import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
@@ -23,6 +25,17 @@ _MISFIT = (
     "size mismatch, got input",
     "a and b must have same reduction dim",  # the same, of meta tensors
 )
+# what a forward pass raises that looks at values, or asks for a device, and is given meta tensors
+META_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels instead")
 
 
 class _Reached(BaseException):
@@ -36,6 +49,7 @@ class Tap:
     whatever order the layer itself has them (`layout.py`): gradients flow to `x`, not to weights, and layers
     beyond are not run. Of a layer that is called several times, the first call counts, or call N (from 0) of
     `LAYER@N`; of an output with several tensors, the first. Hooks of the caller's own keep working.
+    With `units`, the output holds these units only; a last convolution or linear layer computes no others.
     """
 
     def __init__(
@@ -43,6 +57,7 @@ class Tap:
         model: nn.Module,
         layer: str,
         *,
+        units: Sequence[int] | None = None,
         device: str | torch.device | None = None,
         precision: str = "fp32",
     ) -> None:
@@ -51,6 +66,7 @@ class Tap:
         Args:
             model: any module; it comes back as it was, whatever happens inside.
             layer: dotted name as in `model.named_modules()`, with `@N` for its call N.
+            units: indices of the units wanted, in the order wanted; None: all.
             device: where to compute, on copies of the weights; None: where the weights are.
             precision: `fp32` (float64 models stay so), or `bf16`: convolutions and matrix products in bf16 on
                 channels-last copies, what torch lacks or rounds badly in bf16 in fp32; the output is fp32.
@@ -63,6 +79,7 @@ class Tap:
             raise SettingInvalid(f"precision is 'fp32' or 'bf16', not {precision!r}")
         self._target, self._call = find_layer(model, layer), split_layer(layer)[1]
         self._model, self._layer, self._device = model, layer, device
+        self._units, self._narrowed = units, False
         self._dtype, self._half = working_dtype(model), precision == "bf16"
         self._layout = Layout(model)
         self._calls: list[Any] = []
@@ -77,6 +94,8 @@ class Tap:
         check_weights(self._model)
         self._device = self._device or next((t.device for t in _state(self._model).values()), "cpu")
         self._loan = Loan(self._model, self._stand_in)
+        if self._units is not None:
+            self._narrowed = self._call == 0 and self._loan.narrow(self._target, self._units)
         return self
 
     def __exit__(
@@ -94,10 +113,10 @@ class Tap:
             x: (B, C, T, H, W), as the network takes it; moved and cast as the tap was told.
 
         Returns:
-            The output, (B, units, *map), in the model's precision.
+            The output, (B, units, *map), in the model's precision; the units asked for, or all.
 
         Raises:
-            LayerNotFound: the layer or that call of it is never reached, or gives no tensor.
+            LayerNotFound: the layer or that call of it is never reached, or gives no tensor of real numbers.
             ClipTooSmall: a map became smaller than a kernel, or does not fit a linear layer.
         """
         if self._loan is None:
@@ -108,11 +127,17 @@ class Tap:
         if found is None:
             kind = type(output).__name__
             raise LayerNotFound(f"layer {self._layer!r} gives {kind}, no tensor; choose a layer inside it")
+        if not found.is_floating_point():
+            raise LayerNotFound(
+                f"layer {self._layer!r} gives {found.dtype}, no real numbers; choose a layer before it"
+            )
         if len(x) > 1 and found.shape[:1] != x.shape[:1]:  # clips and frames share an axis in unknown order
             return torch.cat([self(clip) for clip in x.split(1)])
         laid_out = self._layout.units_first(self._target, output, len(x))
         assert laid_out is not None
-        return laid_out.to(self._dtype) if self._half and laid_out.is_floating_point() else laid_out
+        if self._units is not None and not self._narrowed:
+            laid_out = laid_out[:, self._units]
+        return laid_out.to(self._dtype) if self._half else laid_out
 
     def _reach(self, x: Tensor) -> Any:
         """What the layer gives, as it gives it."""
@@ -154,13 +179,18 @@ class Tap:
 
 
 def tap(
-    model: nn.Module, layer: str, *, device: str | torch.device | None = None, precision: str = "fp32"
+    model: nn.Module,
+    layer: str,
+    *,
+    units: Sequence[int] | None = None,
+    device: str | torch.device | None = None,
+    precision: str = "fp32",
 ) -> Tap:
     """Cut a model open behind `layer`: `with tap(model, layer) as forward: output = forward(x)`.
 
     Arguments and errors as for `Tap`.
     """
-    return Tap(model, layer, device=device, precision=precision)
+    return Tap(model, layer, units=units, device=device, precision=precision)
 
 
 def _arithmetic(device: str, half: bool) -> AbstractContextManager[Any]:
@@ -195,17 +225,28 @@ def check_weights(model: nn.Module) -> None:
     Raises:
         ModelUnusable: naming the tensors that are not.
     """
+    check_initialized(model)
     state = _state(model)
-    lazy = [name for name, t in state.items() if isinstance(t, (UninitializedParameter, UninitializedBuffer))]
-    if lazy:
-        raise ModelUnusable(
-            f"weights not initialized yet: {_listed(lazy)}; run the model once on a clip first"
-        )
     bad = [
         name for name, t in state.items() if t.is_floating_point() and not bool(t.detach().isfinite().all())
     ]
     if bad:
         raise ModelUnusable(f"weights that are not finite: {_listed(bad)}; load a sound checkpoint")
+
+
+def check_initialized(model: nn.Module) -> None:
+    """Make sure that all weights are there.
+
+    Raises:
+        ModelUnusable: naming those of lazy modules that have not run yet.
+    """
+    lazy = [
+        n for n, t in _state(model).items() if isinstance(t, (UninitializedParameter, UninitializedBuffer))
+    ]
+    if lazy:
+        raise ModelUnusable(
+            f"weights not initialized yet: {_listed(lazy)}; run the model once on a clip first"
+        )
 
 
 def working_dtype(model: nn.Module) -> torch.dtype:
@@ -215,12 +256,18 @@ def working_dtype(model: nn.Module) -> torch.dtype:
 
 
 def explain_misfit(error: RuntimeError, model: nn.Module, clip: tuple[int, ...], layer: str) -> None:
-    """Do nothing unless `error` says that the clip (T, H, W) was too small or did not fit a linear layer.
+    """Do nothing unless `error` says that the clip (T, H, W) was too small or did not fit a layer.
 
     Raises:
+        ModelUnusable: a convolution takes another number of channels.
         ClipTooSmall: naming the layer that failed (`layer` if that cannot be told), the size, and the repair.
     """
     message, size = str(error), "x".join(map(str, clip))
+    if wanted := _CHANNELS.search(message):
+        raise ModelUnusable(
+            f"a convolution takes {wanted[1]} channels and is given {wanted[2]}; clips are (B, C, T, H, W): "
+            "set channels in the ModelCard, or let forward put the axes in its own order"
+        ) from error
     small, misfit = (any(sign in message for sign in signs) for signs in (_TOO_SMALL, _MISFIT))
     if not small and not misfit:
         return
@@ -247,7 +294,7 @@ def output_shape(model: nn.Module, layer: str, clip_shape: tuple[int, int, int, 
     try:
         with Tap(model, layer, device="meta") as forward, torch.device("meta"), torch.no_grad():
             return tuple(forward(torch.empty(1, *clip_shape)).shape[1:])
-    except (RuntimeError, TypeError):  # the forward pass looks at values, and meta tensors have none
+    except META_FAULTS:
         with Tap(model, layer) as forward, torch.no_grad():
             return tuple(forward(torch.zeros(1, *clip_shape)).shape[1:])
 

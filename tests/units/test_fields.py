@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from kinetoscope.activations.fields import field_box, layer_spans
 from kinetoscope.errors import LayerNotFound
+from kinetoscope.units.fields import field_box, layer_spans
 from kinetoscope.units.spans import WHOLE, Span
 
 

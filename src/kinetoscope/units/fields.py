@@ -6,9 +6,9 @@ from math import ceil, floor
 import torch
 from torch import nn
 
-from ..units.receptive import ReachTracker
-from ..units.spans import WHOLE, Axis
-from ..units.tap import tap
+from .receptive import ReachTracker
+from .spans import WHOLE, Axis
+from .tap import tap
 
 Box = tuple[tuple[int, int], ...]
 """Per axis (frames, rows, columns) the first position and the one behind the last."""

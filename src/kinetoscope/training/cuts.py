@@ -1,0 +1,181 @@
+"""Some frames of a video, without decoding the others."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+
+from ..decoders import (
+    AV_OPTIONS,
+    FRAME_SUFFIXES,
+    array_video,
+    is_array,
+    natural,
+    open_array,
+    read_frames,
+    require_frames,
+    require_present,
+    require_room,
+)
+from ..errors import ClipTooSmall, VideoUnreadable
+from ..types import Video
+from ..video import MAX_BYTES
+
+Choice = Callable[[int], Sequence[int]]
+"""From the number of frames of a video to the numbers of those wanted, perhaps repeated; a pure function."""
+
+SHOWN_PACKETS = (
+    "h264",
+    "hevc",
+    "mpeg4",
+    "mpeg1video",
+    "mpeg2video",
+    "msmpeg4v3",
+    "mjpeg",
+    "ffv1",
+    "rawvideo",
+)
+"""Codecs whose packets are a frame each; VP8's and VP9's may be hidden ones."""
+
+
+def read_cut(path: Path, choose: Choice) -> Video:
+    """Read chosen frames of a clip: those that `read_video` gives, and no more than those in memory.
+
+    Of a folder only their pictures are opened, of an array only their values read. A film is decoded from the
+    last key frame before them on; where its packets do not tell which frame is which, it is decoded from the
+    beginning, once to count and once to read. Damage elsewhere is not noticed.
+
+    Args:
+        path: as for `video.read_video`.
+        choose: called with the number of frames, and again where a film's index turns out to be wrong.
+
+    Returns:
+        (number chosen, 3, H, W) float32 in [0, 1].
+
+    Raises:
+        VideoUnreadable, ClipTooSmall: as `video.read_video`.
+    """
+    require_present(path)
+    if is_array(path):
+        array = open_array(path)
+        chosen = choose(len(array))
+        require_room(len(chosen), array.shape[2], array.shape[3], path, MAX_BYTES)
+        return array_video(array[list(chosen)], path)
+    if path.is_dir():
+        pictures = _pictures(path)
+        if len(pictures) > 1:
+            chosen = choose(len(pictures))
+            return _stack({n: _first_frame(pictures[n]) for n in set(chosen)}, chosen, path)
+    elif (found := _sought(path, choose)) is not None:
+        return _stack(*found, path)
+    chosen = choose(_count(path))
+    wanted, kept = set(chosen), {}
+    for number, frame in enumerate(read_frames(path, len(wanted), MAX_BYTES)):
+        if number in wanted:
+            kept[number] = frame.copy()
+        if number == max(wanted):
+            break
+    return _stack(kept, chosen, path)
+
+
+def first_fault(path: Path, error: Exception) -> str:
+    """What is wrong with a video that could not be cut: the same line whichever frames were wanted.
+
+    Args:
+        error: what `read_cut` raised.
+    """
+    try:
+        require_present(path)
+        if is_array(path):
+            array_video(open_array(path), path)
+        else:
+            deque(
+                read_frames(path, 2, MAX_BYTES), maxlen=0
+            )  # reads on to the first damage, and keeps nothing
+    except (VideoUnreadable, ClipTooSmall) as first:
+        return str(first)
+    return str(error)
+
+
+def _stack(kept: dict[int, np.ndarray], chosen: Sequence[int], path: Path) -> Video:
+    sizes = {frame.shape[:2] for frame in kept.values()}
+    if len(sizes) > 1:
+        told = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
+        raise VideoUnreadable(
+            f"{str(path)!r} has frames of different sizes: {told}; bring all frames to one size"
+        )
+    height, width = sizes.pop()
+    require_room(len(chosen), height, width, path, MAX_BYTES)
+    video = torch.empty((len(chosen), 3, height, width))
+    for place, number in enumerate(chosen):
+        video[place] = torch.from_numpy(np.ascontiguousarray(kept[number])).permute(2, 0, 1)
+    return video.div_(255.0)
+
+
+def _count(path: Path) -> int:
+    count = sum(1 for _ in read_frames(path, 2, MAX_BYTES))
+    require_frames(count, path)
+    return count
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures of a folder in the order of `read_video`."""
+    try:
+        files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+    except OSError:
+        return []  # reading it the usual way says why
+    return sorted((file for file in files if file.suffix.lower() in FRAME_SUFFIXES), key=natural)
+
+
+def _first_frame(picture: Path) -> np.ndarray:
+    return next(iter(read_frames(picture, 1, MAX_BYTES)))
+
+
+def _sought(path: Path, choose: Choice) -> tuple[dict[int, np.ndarray], Sequence[int]] | None:
+    """Chosen frames of a film by number, decoded from a key frame on; None where that cannot be trusted."""
+    try:
+        with av.open(f"file:{path}", options=AV_OPTIONS) as film:
+            if not film.streams.video:
+                return None
+            stream = film.streams.video[0]
+            codec = stream.codec_context
+            if codec is None or codec.name not in SHOWN_PACKETS:
+                return None
+            # without pictures that are shown later than they are decoded, either time tells the order
+            marks = [
+                (
+                    packet.pts if packet.pts is not None or codec.has_b_frames else packet.dts,
+                    packet.is_keyframe,
+                )
+                for packet in film.demux(stream)
+                if packet.size and not packet.is_discard
+            ]
+            times = [time for time, _ in marks if time is not None]
+            if len(times) < max(2, len(marks)) or len(set(times)) < len(times):
+                return None
+            if stream.frames not in (0, len(times)):
+                return None
+            codec.thread_type = "AUTO"
+            order = sorted(times)
+            chosen = choose(len(order))
+            wanted = {order[number]: number for number in chosen}
+            keys = [time for time, key in marks if key and time is not None and time <= min(wanted)]
+            if not keys:
+                return None
+            film.seek(max(keys), stream=stream)
+            kept: dict[int, np.ndarray] = {}
+            for frame in film.decode(stream):
+                if frame.pts in wanted:
+                    if frame.is_corrupt:
+                        return None
+                    require_room(len(wanted), frame.height, frame.width, path, MAX_BYTES)
+                    pixels = frame.to_ndarray(format="rgb24")
+                    kept[wanted[frame.pts]] = np.rot90(pixels, k=round(getattr(frame, "rotation", 0) / 90))
+                if len(kept) == len(wanted):
+                    return kept, chosen
+    except (av.error.FFmpegError, OSError, ValueError, MemoryError, UnicodeError):
+        return None  # decoding from the beginning says what is wrong
+    return None
