@@ -1,13 +1,22 @@
 """From a model to finished accounts: planted kernels come back, and the caller's model stays as it was."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
 import kinetoscope as ks
-from kinetoscope.errors import ClipTooSmall, LayerNotFound, ModelUnusable, SettingInvalid, UnitOutOfRange
+from kinetoscope import account, pipeline
+from kinetoscope.errors import (
+    ClipTooSmall,
+    DeviceFull,
+    LayerNotFound,
+    ModelUnusable,
+    SettingInvalid,
+    UnitOutOfRange,
+)
 from kinetoscope.evaluation.networks import MotionEnergy
 from kinetoscope.pipeline import request_settings
 
@@ -70,6 +79,34 @@ def test_a_planted_kernel_shows_its_direction_and_speed(direction, speed):
     assert result.activation["optimal"] > 1.5 * result.activation["reversed"]
     assert result.indices["motion_dependence"] > 0.3  # slow kernels answer to a still grating as well
     assert result.confidence is None
+
+
+def test_a_batch_too_large_for_memory_is_halved_until_it_fits(monkeypatch):
+    settings = replace(pipeline.OPTIMAL_PRESETS["default"], together=7)
+    monkeypatch.setitem(pipeline.OPTIMAL_PRESETS, "default", settings)
+    sizes, maximize = [], account.maximize
+
+    def scarce(forward, objectives, *rest, **more):
+        sizes.append(len(objectives))
+        if len(objectives) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return maximize(forward, objectives, *rest, **more)
+
+    options = {"card": CARD, "steps": 2, "seeds": 1}
+    whole = ks.visualize(Small(), "first", range(7), **options)
+    monkeypatch.setattr(account, "maximize", scarce)
+    halved = ks.visualize(Small(), "first", range(7), **options)
+    assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    assert [result.record["unit"] for result in halved] == list(range(7))
+    for one, other in zip(whole, halved, strict=True):
+        torch.testing.assert_close(one.video, other.video, atol=1e-4, rtol=0)
+
+    def none(*_, **__):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(account, "maximize", none)
+    with pytest.raises(DeviceFull, match="cpu has too little memory for one clip of 6x16x20; give a smaller"):
+        ks.visualize(Small(), "first", [0], **options)
 
 
 def test_results_are_complete():

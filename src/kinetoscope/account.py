@@ -6,15 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from .errors import DeviceFull
 from .models.card import ModelCard
 from .motion.decompose import DecomposeSettings, decompose
 from .motion.summary import summarize
 from .optimal.ascend import (
     Forward,
     OptimalSettings,
-    batches,
     maximize,
     normalize,
     start_clip,
@@ -88,12 +89,27 @@ class Account:
         return self.names[unit] if unit < len(self.names) else ""
 
     def results(self, units: list[int]) -> Iterator[UnitResult]:
-        """Each unit's account, as soon as it is finished."""
-        done = 0
-        for batch in batches(units, self.optimal, self.record["device"]):
-            for result in self._batch(batch, done):
-                yield result
-                done += 1
+        """Each unit's account, as soon as it is finished.
+
+        Raises:
+            DeviceFull: even one clip is too much for the device's memory.
+        """
+        device = self.record["device"]
+        together, done = self.optimal.batch_size(device), 0
+        while done < len(units):
+            full = False
+            try:
+                for result in self._batch(units[done : done + together], done):
+                    yield result
+                    done += 1
+            except torch.OutOfMemoryError as error:
+                if together == 1:
+                    raise DeviceFull(_too_large(self.shape, device)) from error
+                full = True
+            if full:  # out here the failed batch is let go of
+                together = min(together, len(units) - done) // 2 or 1
+                if torch.device(device).type == "cuda":
+                    torch.cuda.empty_cache()
 
     def _batch(self, units: list[int], done: int) -> Iterator[UnitResult]:
         device, seed = self.record["device"], self.record["seed"]
@@ -172,6 +188,11 @@ class Account:
                 },
             },
         )
+
+
+def _too_large(shape: tuple[int, int, int, int], device: str) -> str:
+    size = "x".join(map(str, shape[1:]))
+    return f"{device} has too little memory for one clip of {size}; give a smaller size, or precision bf16"
 
 
 def on_cpu(decomposition: Decomposition) -> Decomposition:

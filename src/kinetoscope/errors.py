@@ -28,6 +28,10 @@ class ClipTooSmall(KinetoscopeError):
     """The clip is too small for the layer, or has too few frames."""
 
 
+class DeviceFull(KinetoscopeError):
+    """The device has too little memory for even one clip."""
+
+
 class NotDecodable(KinetoscopeError):
     """Something between the input and the layer cannot be reversed by substitution."""
 

@@ -80,10 +80,10 @@ def test_gains_are_shares_of_the_optimum_in_pixels(found):
 def test_each_term_is_dropped_in_turn(found):
     parts = {v.name: v.decomposition for v in found.variants}
     videos = {v.name: v.video for v in found.variants}
-    assert all(torch.equal(videos["pixels"], videos[name]) for _, name, _ in VARIANTS[2:6])
+    assert all(torch.equal(videos["pixels"], videos[name]) for _, name, _ in VARIANTS[3:7])
     weights = {
         name: tuple(parts[name].settings["paper"][w] for w in ("deformation", "smoothness", "similarity"))
-        for _, name, _ in VARIANTS[2:6]
+        for _, name, _ in VARIANTS[3:7]
     }
     assert list(weights.values()) == [(1, 1, 1), (0, 1, 1), (1, 0, 1), (1, 1, 0)]
     assert parts["without L_D"].displacement_tv > 2 * parts["all terms"].displacement_tv

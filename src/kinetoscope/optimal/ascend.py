@@ -1,8 +1,9 @@
 """Activation maximization: the video that excites a unit most (Li & Li 2025, section 3.2.1)."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -35,7 +36,8 @@ class OptimalSettings:
             frame shows; or, with Adam, "sigmoid", pixels behind one, and "fourier", the spectrum over its
             fixed 1/f scale.
         transforms: ranges of the random shifts and scalings.
-        together: units optimized in one batch; results do not depend on it. None: 1 on a CPU, 8 elsewhere.
+        together: units optimized in one batch at most; results do not depend on it, and where memory runs out
+            batches are halved. None: 1 on a CPU, where more gain nothing, and 32 elsewhere.
     """
 
     steps: int = 80
@@ -59,6 +61,10 @@ class OptimalSettings:
         if self.together is not None and self.together < 1:
             raise SettingInvalid(f"together is at least 1, not {self.together}")
 
+    def batch_size(self, device: torch.device | str) -> int:
+        """How many units are optimized together on a device."""
+        return self.together or (1 if torch.device(device).type == "cpu" else 32)
+
     def rate_at(self, step: int) -> float:
         """The size of step `step`, from 0."""
         begun = step / (self.warmup * self.steps) if self.warmup else 1.0
@@ -81,10 +87,16 @@ PRESETS = {
 def normalize(clips: VideoBatch, card: ModelCard) -> VideoBatch:
     """Turn clips in [0, 1], RGB or grey, into what the network's authors feed it."""
     low, high = card.value_range
-    mean, std = (clips.new_tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (card.mean, card.std))
+    mean, std = (_constants(numbers, clips.device, clips.dtype) for numbers in (card.mean, card.std))
     if card.channel_order == "BGR":
         clips = clips.flip(1)
     return (clips * (high - low) + low - mean) / std
+
+
+@lru_cache(maxsize=32)
+def _constants(numbers: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Numbers per channel, made once: a copy to a device at every step would make it wait."""
+    return torch.tensor(numbers, device=device, dtype=dtype).view(1, -1, 1, 1, 1)
 
 
 def unit_generator(seed: int, unit: int) -> torch.Generator:
@@ -157,12 +169,3 @@ def maximize(
         Optimal(video=video.clone(), history=tuple(curve), steps=settings.steps, seconds=seconds)
         for video, curve in zip(videos, curves, strict=True)
     ]
-
-
-def batches(
-    units: Sequence[int], settings: OptimalSettings, device: torch.device | str
-) -> Iterator[list[int]]:
-    """Units that are optimized together; on a CPU one by one, since a bigger batch gains nothing there."""
-    size = settings.together or (1 if torch.device(device).type == "cpu" else 8)
-    for first in range(0, len(units), size):
-        yield list(units[first : first + size])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import ClipTooSmall
 from ..types import VideoBatch
@@ -25,7 +25,7 @@ class Crop:
     box: tuple[tuple[int, int], ...]
     position: tuple[int, ...]
 
-    def __call__(self, clips: VideoBatch) -> VideoBatch:
+    def __call__(self, clips: VideoBatch) -> Tensor:
         """What is in the box, of clips (B, C, T, H, W)."""
         for axis, (first, end) in enumerate(self.box, start=2):
             clips = clips.narrow(axis, first, end - first)
