@@ -55,7 +55,7 @@ def published(
             clip = F.interpolate(clip, size=fed, mode="trilinear", align_corners=False)
         with suppress(RuntimeError):  # C3D's linear layers take no clip of 32x224x224
             model(clip)
-        values = caught.pop()[:, unit].flatten(1)
+        values = caught.pop()[:, unit].reshape(1, -1)
         (values.relu() if kind == "channel-relu" else values).mean().neg().backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -72,6 +72,18 @@ def test_pixels_stay_between_black_and_white(channels):
     assert float(video.max()) <= 1
 
 
+def test_the_step_grows_falls_and_ends_small():
+    settings = OptimalSettings(steps=100, rate=0.3, final_rate=0.1, warmup=0.2)
+    rates = [settings.rate_at(step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.3 / 50)
+    assert rates[:20] == sorted(rates[:20])
+    assert rates[20:] == sorted(rates[20:], reverse=True)
+    assert 0.25 < rates[20] < 0.3
+    assert rates[100] == pytest.approx(0.03)
+    flat = OptimalSettings(rate=0.3, final_rate=1.0, warmup=0.0)
+    assert {flat.rate_at(step) for step in range(80)} == {0.3}
+
+
 def test_normalization_follows_the_card():
     card = ModelCard(
         value_range=(0.0, 255.0), channel_order="BGR", mean=(90.0, 98.0, 102.0), std=(1.0, 2.0, 4.0)
@@ -81,7 +93,9 @@ def test_normalization_follows_the_card():
     torch.testing.assert_close(fed, torch.tensor([255.0 - 90, (127.5 - 98) / 2, (0 - 102) / 4]))
 
 
-@pytest.mark.parametrize("setting", [{"steps": 0}, {"rate": 0.0}, {"together": 0}, {"rate": -math.inf}])
+@pytest.mark.parametrize(
+    "setting", [{"steps": 0}, {"rate": 0.0}, {"together": 0}, {"rate": -math.inf}, {"warmup": 1.5}]
+)
 def test_impossible_settings_are_refused(setting):
     with pytest.raises(SettingInvalid):
         OptimalSettings(**setting)

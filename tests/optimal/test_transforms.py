@@ -53,6 +53,14 @@ def test_draws_are_centred_and_in_range():
     assert bool((scales[:, 2] == 1).all())
 
 
+def test_draws_fade_to_their_final_share():
+    wide = draw(TransformSettings(final=1.0), 400, torch.Generator().manual_seed(1))
+    faded = draw(TransformSettings(final=0.25), 400, torch.Generator().manual_seed(1))
+    for step, share in ((0, 1.0), (200, 0.625), (399, 0.25)):
+        torch.testing.assert_close(faded[step, 0], share * wide[step, 0], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(faded[step, 1], wide[step, 1] ** share, atol=1e-4, rtol=1e-4)
+
+
 def test_draws_come_from_the_generator_alone():
     settings = TransformSettings()
     state = torch.get_rng_state()

@@ -17,8 +17,9 @@ from torch.utils.module_tracker import ModuleTracker
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import LayerNotFound, NotDecodable
+from ..units.faults import working_dtype
 from ..units.operators import named_arguments
-from ..units.tap import Tap, working_dtype
+from ..units.tap import Tap
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from ..models.card import ModelCard
+from .faults import META_FAULTS, check_initialized, explain_misfit, working_dtype
 from .layout import Layout, first_tensor
 from .loan import Loan
 from .receptive import ReachTracker
 from .spans import WHOLE, Axis, Span
-from .tap import META_FAULTS, check_initialized, explain_misfit, working_dtype
 
 
 @dataclass(frozen=True)

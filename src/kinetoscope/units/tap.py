@@ -1,6 +1,5 @@
 """Run a model up to one layer, and put everything back."""
 
-import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
@@ -8,34 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from ..errors import ClipTooSmall, LayerNotFound, ModelUnusable, SettingInvalid, closest
+from ..errors import LayerNotFound, SettingInvalid, closest
+from .faults import META_FAULTS, check_weights, explain_misfit, state_of, working_dtype
 from .layout import Layout, first_tensor
 from .loan import Loan
-
-# what torch says when a map has become smaller than a kernel, and nothing else
-_TOO_SMALL = (
-    "Kernel size can't be greater than actual input size",
-    "Output size is too small",
-    "smaller than kernel size",
-)
-_MISFIT = (
-    "mat1 and mat2 shapes cannot be multiplied",
-    "size mismatch, got input",
-    "a and b must have same reduction dim",  # the same, of meta tensors
-)
-# what a forward pass raises that looks at values, or asks for a device, and is given meta tensors
-META_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-_CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels instead")
 
 
 class _Reached(BaseException):
@@ -92,7 +68,7 @@ class Tap:
             ModelUnusable: weights that are not finite or not there yet, or a TorchScript model.
         """
         check_weights(self._model)
-        self._device = self._device or next((t.device for t in _state(self._model).values()), "cpu")
+        self._device = self._device or next((t.device for t in state_of(self._model).values()), "cpu")
         self._loan = Loan(self._model, self._stand_in)
         if self._units is not None:
             self._narrowed = self._call == 0 and self._loan.narrow(self._target, self._units)
@@ -219,68 +195,6 @@ def find_layer(model: nn.Module, layer: str) -> nn.Module:
     return modules[name]
 
 
-def check_weights(model: nn.Module) -> None:
-    """Make sure that all floating weights are there and finite.
-
-    Raises:
-        ModelUnusable: naming the tensors that are not.
-    """
-    check_initialized(model)
-    state = _state(model)
-    bad = [
-        name for name, t in state.items() if t.is_floating_point() and not bool(t.detach().isfinite().all())
-    ]
-    if bad:
-        raise ModelUnusable(f"weights that are not finite: {_listed(bad)}; load a sound checkpoint")
-
-
-def check_initialized(model: nn.Module) -> None:
-    """Make sure that all weights are there.
-
-    Raises:
-        ModelUnusable: naming those of lazy modules that have not run yet.
-    """
-    lazy = [
-        n for n, t in _state(model).items() if isinstance(t, (UninitializedParameter, UninitializedBuffer))
-    ]
-    if lazy:
-        raise ModelUnusable(
-            f"weights not initialized yet: {_listed(lazy)}; run the model once on a clip first"
-        )
-
-
-def working_dtype(model: nn.Module) -> torch.dtype:
-    """float64 for a model with float64 weights, float32 for any other."""
-    wide = any(t.dtype == torch.float64 for t in _state(model).values())
-    return torch.float64 if wide else torch.float32
-
-
-def explain_misfit(error: RuntimeError, model: nn.Module, clip: tuple[int, ...], layer: str) -> None:
-    """Do nothing unless `error` says that the clip (T, H, W) was too small or did not fit a layer.
-
-    Raises:
-        ModelUnusable: a convolution takes another number of channels.
-        ClipTooSmall: naming the layer that failed (`layer` if that cannot be told), the size, and the repair.
-    """
-    message, size = str(error), "x".join(map(str, clip))
-    if wanted := _CHANNELS.search(message):
-        raise ModelUnusable(
-            f"a convolution takes {wanted[1]} channels and is given {wanted[2]}; clips are (B, C, T, H, W): "
-            "set channels in the ModelCard, or let forward put the axes in its own order"
-        ) from error
-    small, misfit = (any(sign in message for sign in signs) for signs in (_TOO_SMALL, _MISFIT))
-    if not small and not misfit:
-        return
-    names = {id(module): name for name, module in model.named_modules()}
-    trace = error.__traceback__
-    while trace is not None:
-        layer = names.get(id(trace.tb_frame.f_locals.get("self"))) or layer
-        trace = trace.tb_next
-    what = "is too small for" if small else "does not fit"
-    mend = "give more frames or a larger frame" if small else "give the size that the model was made for"
-    raise ClipTooSmall(f"a clip of {size} (TxHxW) {what} layer {layer!r}; {mend}") from error
-
-
 def output_shape(model: nn.Module, layer: str, clip_shape: tuple[int, int, int, int]) -> tuple[int, ...]:
     """Shape of a layer's output for one clip, (units, *map); no arithmetic is done where torch can tell.
 
@@ -297,12 +211,3 @@ def output_shape(model: nn.Module, layer: str, clip_shape: tuple[int, int, int, 
     except META_FAULTS:
         with Tap(model, layer) as forward, torch.no_grad():
             return tuple(forward(torch.zeros(1, *clip_shape)).shape[1:])
-
-
-def _state(model: nn.Module) -> dict[str, Tensor]:
-    return dict(model.named_parameters()) | dict(model.named_buffers())
-
-
-def _listed(names: list[str], limit: int = 5) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
