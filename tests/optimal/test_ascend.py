@@ -15,7 +15,7 @@ from kinetoscope.optimal.ascend import (
     start_clip,
     unit_generator,
 )
-from kinetoscope.optimal.objective import channel
+from kinetoscope.optimal.objective import channel, channel_relu
 from kinetoscope.optimal.parameters import PixelParameters
 from kinetoscope.optimal.transforms import TransformSettings
 
@@ -84,6 +84,21 @@ def test_the_step_grows_falls_and_ends_small():
     assert {flat.rate_at(step) for step in range(80)} == {0.3}
 
 
+def test_a_rectified_channel_spreads_from_one_corner():
+    def forward(clips):  # speaks where a place is bright, and only the first column begins anywhere near
+        offset = torch.full((9,), 0.45)
+        offset[0] = -0.1
+        return (clips.mean(dim=1, keepdim=True) - 0.5) - offset
+
+    reached = []
+    for leak in (0.0, 0.3):
+        settings = OptimalSettings(transforms=STEADY, leak=leak)
+        (found,) = maximize(forward, [channel_relu(0)], SHAPE, settings, [unit_generator(0, 0)])
+        reached.append(float(forward(found.video.transpose(0, 1)[None]).relu().mean()))
+    assert reached[0] < 0.1 < 0.11 < reached[1]
+    assert OptimalSettings(steps=80).leak_at(60) == 0
+
+
 def test_normalization_follows_the_card():
     card = ModelCard(
         value_range=(0.0, 255.0), channel_order="BGR", mean=(90.0, 98.0, 102.0), std=(1.0, 2.0, 4.0)
@@ -94,7 +109,8 @@ def test_normalization_follows_the_card():
 
 
 @pytest.mark.parametrize(
-    "setting", [{"steps": 0}, {"rate": 0.0}, {"together": 0}, {"rate": -math.inf}, {"warmup": 1.5}]
+    "setting",
+    [{"steps": 0}, {"rate": 0.0}, {"together": 0}, {"rate": -math.inf}, {"warmup": 1.5}, {"leak": -0.1}],
 )
 def test_impossible_settings_are_refused(setting):
     with pytest.raises(SettingInvalid):

@@ -141,9 +141,8 @@ def judge(case: ClipCase | NetworkCase, seed: int, settings: PlantedSettings) ->
         video, ours, seconds = case.clip.video, None, {}
     else:
         planted, truth, where, share = "network", case.velocity, case.where, None
-        (unit,) = visualize(
-            case.model, case.layer, [0], card=CARD, objective=case.objective, size=case.size, seed=seed
-        )
+        options = {"card": CARD, "objective": case.objective, "size": case.size, "seed": seed}
+        (unit,) = visualize(case.model, case.layer, [0], **options, seeds=1)
         video, ours = unit.video, unit.decomposition
         seconds = {"optimize": unit.record["seconds"]["optimize"]}
     findings = []

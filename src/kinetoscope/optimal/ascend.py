@@ -31,6 +31,8 @@ class OptimalSettings:
         final_rate: share of `rate` left at the last step, reached along half a cosine; 1 keeps it constant.
         warmup: share of the steps in which `rate` grows from a fiftieth: a pattern that starts faint is of
             one piece, while a loud start leaves patches at odds with each other.
+        leak: slope of the negative part of a rectified channel at the start, so that it spreads over its map;
+            falls to 0 over the first three quarters of the steps.
         spread: standard deviation of the values at the start; 0 behind the sigmoid is mid grey.
         domain: what the values are: "pixel", held in [0, 1]; "still", the pixels of one image that every
             frame shows; or, with Adam, "sigmoid", pixels behind one, and "fourier", the spectrum over its
@@ -44,6 +46,7 @@ class OptimalSettings:
     rate: float = 0.2
     final_rate: float = 0.1
     warmup: float = 0.2
+    leak: float = 0.3
     spread: float = 0.01
     domain: str = "pixel"
     transforms: TransformSettings = field(default_factory=TransformSettings)
@@ -54,8 +57,9 @@ class OptimalSettings:
             raise SettingInvalid(f"steps is at least 1, not {self.steps}")
         if self.rate <= 0:
             raise SettingInvalid(f"rate is above 0, not {self.rate}")
-        if not 0 <= self.warmup <= 1:
-            raise SettingInvalid(f"warmup is a share of the steps, 0 to 1, not {self.warmup}")
+        for name in ("warmup", "leak"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingInvalid(f"{name} is 0 to 1, not {getattr(self, name)}")
         if self.domain not in PARAMETERS:
             raise SettingInvalid(f"domain is {', '.join(PARAMETERS)}, not {self.domain!r}")
         if self.together is not None and self.together < 1:
@@ -64,6 +68,10 @@ class OptimalSettings:
     def batch_size(self, device: torch.device | str) -> int:
         """How many units are optimized together on a device."""
         return self.together or (1 if torch.device(device).type == "cpu" else 32)
+
+    def leak_at(self, step: int) -> float:
+        """The slope of the negative part at step `step`, from 0."""
+        return self.leak * max(0.0, 1 - step / (0.75 * self.steps))
 
     def rate_at(self, step: int) -> float:
         """The size of step `step`, from 0."""
@@ -78,6 +86,7 @@ PRESETS = {
         rate=0.05,
         final_rate=1.0,
         warmup=0.0,
+        leak=0.0,
         domain="sigmoid",
         transforms=TransformSettings(final=1.0),
     ),
@@ -150,7 +159,8 @@ def maximize(
     for step in range(settings.steps):
         output = forward(transform(parameters.video(), draws[step]))
         clips = output.split(1)
-        climbed = [objective.ascent(clip) for objective, clip in zip(objectives, clips, strict=True)]
+        leak = settings.leak_at(step)
+        climbed = [objective.ascent(clip, leak) for objective, clip in zip(objectives, clips, strict=True)]
         height = torch.cat(climbed).sum()
         if height.requires_grad:  # else no path leads from the clip to the units: they are dead
             (gradient,) = torch.autograd.grad(height, parameters.values, materialize_grads=True)

@@ -68,17 +68,22 @@ class Objective:
             parts.append(term.weight * (values.relu() if term.kind == "channel-relu" else values).mean(dim=1))
         return torch.stack(parts).sum(dim=0)
 
-    def ascent(self, output: Float[Tensor, "batch units *map"]) -> Float[Tensor, " batch"]:
-        """What the optimizer climbs: the objective, but the plain mean where a rectified channel is silent.
+    def ascent(self, output: Float[Tensor, "batch units *map"], leak: float = 0.0) -> Float[Tensor, " batch"]:
+        """What the optimizer climbs: the objective, with a slope where a rectified channel is silent.
 
-        A silent channel has no gradient; its mean leads to where it speaks.
+        A place that is silent has no gradient, and a channel that speaks in one corner would never learn of
+        the others.
+
+        Args:
+            leak: slope of the negative part of a rectified channel; one that is silent everywhere counts with
+                its plain mean, whatever the leak.
         """
         parts = []
         for term in self.terms:
             values = term.map_of(output)
             if term.kind == "channel-relu":
                 silent = (values.detach() <= 0).all(dim=1, keepdim=True)
-                values = torch.where(silent, values, values.relu())
+                values = torch.where(silent | (values > 0), values, leak * values)
             parts.append(term.weight * values.mean(dim=1))
         return torch.stack(parts).sum(dim=0)
 

@@ -75,11 +75,11 @@ class Conv3T(nn.Conv3d):
 
     def _kernel(self, early: int, late: int) -> Kernel:
         path = (getattr(self, name) for name in IDENTITY)
-        kind = self.first_weight.device.type
+        first, kind = self.first_weight.to(self.scale.dtype), self.first_weight.device.type
         if not torch.amp.is_autocast_available(kind):  # as for tensors without values
-            return temporal_kernel(self.first_weight, *path, early=early, late=late)
+            return temporal_kernel(first, *path, early=early, late=late)
         with torch.autocast(kind, enabled=False):  # places bear no rounding
-            return temporal_kernel(self.first_weight, *path, early=early, late=late)
+            return temporal_kernel(first, *path, early=early, late=late)
 
     def _unmet(self, frames: int) -> tuple[int, int]:
         """How many slices at the beginning and the end need not meet so many frames.
