@@ -27,7 +27,7 @@ class CoherentSettings:
         cell: distance of the velocity grid's nodes, pixels.
         steps: Adam steps at each level of the image pyramid.
         rate: Adam's step size, pixels per frame.
-        reach: longest chain at the finest level, frames; coarser levels use a half and a quarter of it.
+        reach: longest chain at the finest level, frames; coarser ones compare neighbouring frames only.
         coarsest: shortest side of the coarsest level, pixels.
         spatial, temporal: weights of the squared velocity differences between neighbouring nodes and frames.
         magnitude: weight of the squared velocity.
@@ -161,7 +161,7 @@ def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
     slope = contrast(video)
     stripes = along_stripes(video, settings)
     for level in reversed(range(len(levels))):
-        reach = max(1, settings.reach >> level)
+        reach = settings.reach if level == 0 else 1  # a long chain may begin half a stripe off and stay there
         optimizer = torch.optim.Adam([field], lr=settings.rate, betas=(0.9, 0.95))
         for step in range(settings.steps):
             optimizer.param_groups[0]["lr"] = settings.rate * cosine(step, settings.steps)
