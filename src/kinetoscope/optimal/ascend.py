@@ -46,7 +46,7 @@ class OptimalSettings:
     rate: float = 0.2
     final_rate: float = 0.1
     warmup: float = 0.2
-    leak: float = 0.3
+    leak: float = 0.05
     spread: float = 0.01
     domain: str = "pixel"
     transforms: TransformSettings = field(default_factory=TransformSettings)
