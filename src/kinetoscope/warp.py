@@ -33,9 +33,9 @@ def sample(images: Images, positions: Positions) -> Float[Tensor, "_ channel hei
         positions: (B, 2, H, W), pixels of `images`.
     """
     rows, columns = images.shape[-2:]
-    x = positions[:, 0] * (2 / max(columns - 1, 1)) - 1
-    y = positions[:, 1] * (2 / max(rows - 1, 1)) - 1
-    grid = torch.stack([x, y], dim=-1)
+    grid = (
+        positions.movedim(1, -1) * positions.new_tensor([2 / max(columns - 1, 1), 2 / max(rows - 1, 1)]) - 1
+    )
     if images.shape[0] == 1:
         images = images.expand(len(grid), -1, -1, -1)
     elif len(grid) == 1:

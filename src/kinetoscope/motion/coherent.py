@@ -6,7 +6,6 @@ grid. Steps are chained (`warp.compose`) over 1, 2 and 4 frames, and each chain 
 other: the short ones fix the direction, the long ones the precision.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 from ..schedule import cosine
 from ..types import Velocity, Video
 from ..warp import compose, pixel_grid, sample
+from .metrics import contrast
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class CoherentSettings:
         aperture: weight of the squared velocity along stripes, where only the motion across them can be seen.
         stripes: ratio of the structure tensor's eigenvalues below which a video counts as striped.
         tolerance: residual, in pixels of displacement, below which the penalty is quadratic.
+        lattice: at the finest level a step compares one pixel in so many along x and y, others at each step;
+            one fewer at each coarser level.
     """
 
     cell: int = 8
@@ -47,6 +49,7 @@ class CoherentSettings:
     aperture: float = 0.5
     stripes: float = 0.25
     tolerance: float = 0.1
+    lattice: int = 3
 
 
 @dataclass(frozen=True)
@@ -84,15 +87,14 @@ def pyramid(video: Video, coarsest: int) -> list[Tensor]:
     return [blur(video), *levels[1:]]
 
 
-def contrast(video: Video) -> float:
-    """Root mean square of the spatial gradient, per pixel: turns a grey-level residual into pixels."""
-    x, y = video.diff(dim=3), video.diff(dim=2)
-    energy = sum(float(part.square().mean()) for part in (x, y) if part.numel())
-    return math.sqrt(energy) + 1e-3
-
-
 def chain_misfit(
-    video: Video, steps: CoherentSteps, scale: int, reach: int, slope: float, tolerance: float
+    video: Video,
+    steps: CoherentSteps,
+    scale: int,
+    reach: int,
+    slope: float,
+    tolerance: float,
+    window: tuple[slice, slice],
 ) -> Tensor:
     """How badly the chained steps carry frames into each other, in pixels, averaged over frames and chains.
 
@@ -102,21 +104,29 @@ def chain_misfit(
         reach: longest chain, frames; a power of two.
         slope: grey levels per pixel (`contrast`).
         tolerance: as in `CoherentSettings`.
+        window: rows and columns of the pixels that are compared.
     """
     height, width = video.shape[-2:]
-    pixels = pixel_grid(height, width, device=video.device)
+    pixels = pixel_grid(height, width, device=video.device)[..., *window]
+    seen = video[..., *window]
     limit = video.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
     chain, length, total = steps.field, 1, video.new_zeros(())
     while True:
         moved = pixels + sample(chain, pixels * scale / steps.cell) / scale
         inside = ((moved >= 0) & (moved <= limit)).all(dim=1, keepdim=True)
-        residual = (sample(video[:-length], moved) - video[length:]) / slope
+        residual = (sample(video[:-length], moved) - seen[length:]) / slope
         misfit = (residual.square().mean(dim=1, keepdim=True) + (tolerance * length) ** 2).sqrt()
         total = total + (misfit * inside).mean() / length
         if length >= reach or 2 * length >= len(video):
             return total
         chain = compose(chain[length:], chain[:-length], steps.cell)
         length *= 2
+
+
+def lattice(step: int, spacing: int) -> tuple[slice, slice]:
+    """Rows and columns of one pixel in `spacing` x `spacing`; `spacing` squared steps visit every pixel."""
+    row, column = divmod(step * (spacing + 1) % spacing**2, spacing)
+    return slice(row, None, spacing), slice(column, None, spacing)
 
 
 def along_stripes(video: Video, settings: CoherentSettings) -> Tensor:
@@ -162,10 +172,11 @@ def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
     stripes = along_stripes(video, settings)
     for level in reversed(range(len(levels))):
         reach = settings.reach if level == 0 else 1  # a long chain may begin half a stripe off and stay there
-        optimizer = torch.optim.Adam([field], lr=settings.rate, betas=(0.9, 0.95))
+        optimizer = torch.optim.Adam([field], lr=settings.rate, betas=(0.9, 0.95), fused=True)
         for step in range(settings.steps):
             optimizer.param_groups[0]["lr"] = settings.rate * cosine(step, settings.steps)
-            misfit = chain_misfit(levels[level], steps, 2**level, reach, slope, settings.tolerance)
+            window = lattice(step, max(1, settings.lattice - level))
+            misfit = chain_misfit(levels[level], steps, 2**level, reach, slope, settings.tolerance, window)
             optimizer.zero_grad()
             (misfit + roughness(field, stripes, settings)).backward()
             optimizer.step()

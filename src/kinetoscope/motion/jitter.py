@@ -2,9 +2,10 @@
 
 The loss is the paper's (Li & Li 2025, eq. 5-9) with two changes. The fit enters by its logarithm, so that a
 weight on roughness states an exchange rate: what a rougher field must buy in decibels. And the roughness
-weight grows during the fit, so that a field may first travel and then settle.
+weight grows over the first part of the fit, so that a field may first travel and then settle.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from ..schedule import cosine
 from ..types import Flow, Video
 from ..warp import resize_field
-from .metrics import differences
+from .metrics import contrast, differences
 from .texture import Canvas
 
 
@@ -23,20 +24,25 @@ class JitterSettings:
 
     Attributes:
         steps: Adam steps.
-        rate: Adam's step size for displacements, pixels.
-        texture_rate: Adam's step size for the texture, grey levels in [0, 1].
-        scales: the field is a sum of grids so many times coarser than the frame.
+        rate: Adam's greatest step size for displacements, pixels. No step is larger than what is to be found:
+            the error that the coherent motion leaves, as pixels of displacement (`contrast`).
+        texture_rate: Adam's greatest step size for the texture, grey levels in [0, 1]; shrinks alike.
+        betas: decay rates of Adam's averages; so few steps leave no time for long memories.
+        scales: the field is a sum of grids so many times coarser than the frame, coarsest first.
         roughness: weight of the mean absolute differences of the jitter along x, y and t, pixels (eq. 6).
+        settling: share of the steps over which that weight grows from zero.
         smoothness: weight of the mean absolute differences of the texture's neighbours (eq. 7).
         similarity: weight of the texture's squared difference to the first frame (eq. 8).
         floor: squared error below which a better fit is worth nothing.
     """
 
-    steps: int = 120
-    rate: float = 0.15
-    texture_rate: float = 0.02
-    scales: tuple[int, ...] = (8, 4, 2, 1)
+    steps: int = 46
+    rate: float = 0.4
+    texture_rate: float = 0.06
+    betas: tuple[float, float] = (0.8, 0.95)
+    scales: tuple[int, ...] = (8, 2, 1)
     roughness: float = 1.5
+    settling: float = 0.45
     smoothness: float = 0.25
     similarity: float = 0.13
     floor: float = 3e-4
@@ -61,11 +67,18 @@ def estimate_jitter(
         video.new_zeros(frames, 2, (height - 1) // scale + 1, (width - 1) // scale + 1).requires_grad_()
         for scale in settings.scales
     ]
-    optimizer = torch.optim.Adam([{"params": [texture]}, {"params": grids}], betas=(0.9, 0.99))
-    rates = (settings.texture_rate, settings.rate)
+    groups = [{"params": [texture]}, {"params": grids}]
+    optimizer = torch.optim.Adam(groups, betas=settings.betas, fused=True)
+    with torch.no_grad():
+        unexplained = math.sqrt(float((canvas.render(texture, coherent) - video).square().mean()))
+    vigour = min(1.0, unexplained / contrast(video) / settings.rate)
+    rates = (settings.texture_rate * vigour, settings.rate * vigour)
 
     def jitter() -> Tensor:
-        return torch.stack([resize_field(grid, height, width) for grid in grids]).sum(dim=0)
+        field = grids[0]
+        for finer in grids[1:]:  # from grid to grid: a third of the cost of resizing each to the frame
+            field = resize_field(field, *finer.shape[-2:]) + finer
+        return resize_field(field, height, width)
 
     for step in range(settings.steps):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -74,7 +87,7 @@ def estimate_jitter(
         error = (canvas.render(texture, coherent + field) - video).square().mean()
         likeness = (canvas.frame(texture) - video[:1]).square().mean()
         rough = sum(differences(field))
-        weight = settings.roughness * min(1.0, 2 * step / settings.steps)
+        weight = settings.roughness * min(1.0, step / (settings.settling * settings.steps))
         scale = error.detach() + settings.floor
         bumpy = texture.diff(dim=3).abs().mean() + texture.diff(dim=2).abs().mean()
         loss = (

@@ -1,5 +1,7 @@
 """Numbers that judge a decomposition."""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -38,3 +40,10 @@ def displacement_tv(displacement: Flow) -> float:
 def temporal_variance(video: Video) -> float:
     """Mean squared difference of a video to its own time average."""
     return float((video - video.mean(dim=0)).square().mean())
+
+
+def contrast(video: Video) -> float:
+    """Root mean square of the spatial gradient, per pixel: turns a grey-level residual into pixels."""
+    x, y = video.diff(dim=3), video.diff(dim=2)
+    energy = sum(float(part.square().mean()) for part in (x, y) if part.numel())
+    return math.sqrt(energy) + 1e-3

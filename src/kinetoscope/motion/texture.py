@@ -39,7 +39,7 @@ class Canvas:
 
 
 def fit_texture(
-    video: Video, displacement: Flow, canvas: Canvas, *, smooth: float = 1e-3, iterations: int = 20
+    video: Video, displacement: Flow, canvas: Canvas, *, smooth: float = 1e-3, iterations: int = 12
 ) -> Tensor:
     """The canvas that reconstructs the video best for a given displacement, by conjugate gradients.
 
