@@ -137,6 +137,15 @@ def test_seeds_are_compared_and_change_nothing_else():
     assert compared.record["seconds"]["confidence"] > 0
 
 
+def test_a_caller_without_gradients_gets_the_same():
+    options = {"card": CARD, "steps": 2, "seeds": 1}
+    (usual,) = ks.visualize(Small(), "first", [1], **options)
+    with torch.no_grad():
+        (found,) = ks.visualize(Small(), "first", [1], **options)
+    assert torch.equal(found.optimal.video, usual.optimal.video)
+    assert torch.equal(found.decomposition.velocity, usual.decomposition.velocity)
+
+
 def test_class_outputs_go_by_name():
     results = ks.visualize(Small(), layer="head", units=["up", 0], card=CARD, steps=2, seeds=1)
     assert [r.record["unit"] for r in results] == [2, 0]

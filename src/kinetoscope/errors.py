@@ -1,7 +1,7 @@
 """Errors a user can mend. Each message is one line: what was given, what was wanted, how to mend it."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class KinetoscopeError(Exception):
@@ -53,3 +53,9 @@ def closest(given: str, known: Iterable[str], count: int = 3) -> str:
     names = list(known)
     near = difflib.get_close_matches(given, names, n=count, cutoff=0.4) or names[:count]
     return ", ".join(near) if near else "none"
+
+
+def listed(names: Sequence[str], limit: int = 5) -> str:
+    """The first `limit` names, and how many more there are, for an error message."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -106,6 +106,8 @@ def visualize_each(
     Raises:
         LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say, before
             anything is computed.
+        ModelUnusable: later, where no gradient from the layer reaches the clip.
+        DeviceFull: later, where even one clip is too much for the device's memory.
     """
     account, chosen = account_for(model, layer, units, **options)
     return account.results(chosen)

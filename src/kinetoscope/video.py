@@ -1,7 +1,7 @@
 """Reading a clip from whatever file holds it: film, animation, folder of frames or array."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,15 +11,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from .decoders import (
-    array_video,
-    is_array,
-    open_array,
-    read_frames,
-    require_frames,
-    require_present,
-    require_room,
-)
+from .arrays import array_video, is_array, open_array
+from .decoders import read_frames, require_frames, require_present, require_room, shown
 from .errors import SettingInvalid, VideoUnreadable
 from .types import Image, Video
 
@@ -165,12 +158,12 @@ def _float_frames(path: Path, held: int, channels: int | None, max_bytes: int) -
         return
     if channels not in (1, 3, None):
         raise VideoUnreadable(
-            f"{str(path)!r} is read as RGB, and {channels} channels are taken; "
+            f"{shown(path)} is read as RGB, and {channels} channels are taken; "
             f"save the clip as .npy (T, {channels}, H, W), values in [0, 1]"
         )
     for count, frame in enumerate(read_frames(path, held, max_bytes)):
         require_room(min(count + 1, held), frame.shape[0], frame.shape[1], path, max_bytes)
-        yield torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).float().div_(255.0)
+        yield as_video([frame])[0]
 
 
 def _stack(frames: Iterable[np.ndarray], path: Path, max_frames: int | None, max_bytes: int) -> Video:
@@ -181,7 +174,12 @@ def _stack(frames: Iterable[np.ndarray], path: Path, max_frames: int | None, max
         if len(kept) == max_frames:
             break
     require_frames(len(kept), path)
-    video = torch.empty((len(kept), 3, *kept[0].shape[:2]), dtype=torch.float32)
-    for t, frame in enumerate(kept):
+    return as_video(kept)
+
+
+def as_video(frames: Sequence[np.ndarray]) -> Video:
+    """Decoded frames, (H, W, 3) uint8 and of one size, as (T, 3, H, W) float32 in [0, 1]."""
+    video = torch.empty((len(frames), 3, *frames[0].shape[:2]), dtype=torch.float32)
+    for t, frame in enumerate(frames):
         video[t] = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)
     return video.div_(255.0)

@@ -50,15 +50,20 @@ def test_nothing_is_cut_where_a_unit_sees_all_or_the_size_is_fixed():
     centred = nn.Sequential(Centred(), nn.Conv3d(3, 4, 3, padding=1))
     assert crop_to_unit(centred, "1", (4, 9, 9), probe()) is None
 
-    class Fixed(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.conv = nn.Conv3d(3, 4, 3, padding=1)
-
-        def forward(self, x):
-            return self.conv(x.view(1, 3, T, H, W))
-
     assert crop_to_unit(Fixed(), "conv", (4, 9, 9), probe()) is None
+
+
+class Fixed(nn.Module):
+    """Takes real clips of one size only, and says so as many networks do."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        assert x.device.type == "cpu"
+        assert x.shape[2:] == (T, H, W), "wrong input size"
+        return self.conv(x)
 
 
 class Centred(nn.Module):

@@ -1,7 +1,7 @@
 """A clip through a 3D filter or a layer, window by window, equal to the clip taken as a whole."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -45,12 +45,10 @@ class Filters:
     def select(self, chosen: Sequence[int]) -> "Filters":
         """Some of the filters, in the order given."""
         index, forward, kernels = list(chosen), self.forward, self.kernels
-        return Filters(
+        return replace(
+            self,
             names=tuple(self.names[i] for i in index),
             forward=lambda clips: forward(clips)[:, index],
-            spans=self.spans,
-            channels=self.channels,
-            size=self.size,
             kernels=None if kernels is None else kernels[index],
         )
 
@@ -140,11 +138,10 @@ def layer_filters(
             f"layer {layer!r} gives {'x'.join(map(str, produced))}, no map that slides over the clip; choose "
             "a convolution, or a layer before the network looks at the whole clip at once"
         )
-    index = list(units)
 
     def forward(clips: Tensor) -> Tensor:
-        with tap(model, layer, device=device) as tapped:
-            return tapped(normalize(clips, card))[:, index].cpu()
+        with tap(model, layer, units=units, device=device) as tapped:
+            return tapped(normalize(clips, card)).cpu()
 
     return Filters(
         names=tuple(f"{layer}:{unit}" for unit in units),
@@ -175,9 +172,8 @@ def stream_maps(windows: Iterable[Window], filters: Filters) -> Iterator[Block]:
     for window in windows:
         skip = -window.start % stride  # of the last window, which starts anywhere
         start, video = window.start + skip, window.video[skip:]
-        clip = fit_channels(video, filters.channels)
-        if filters.size is not None:
-            clip = fit_clip(clip, filters.channels, *filters.size)
+        channels, size = filters.channels, filters.size
+        clip = fit_channels(video, channels) if size is None else fit_clip(video, channels, *size)
         end = start + len(clip)
         maps = _apply(filters, clip)
         first = start // stride

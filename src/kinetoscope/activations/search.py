@@ -14,7 +14,7 @@ from ..optimal.ascend import normalize
 from ..types import Video
 from ..units.fields import Box, field_box, layer_spans
 from ..units.tap import tap
-from ..video import fit_clip, read_windows
+from ..video import Window, fit_clip, read_windows
 
 STILL_SUFFIXES = (".png",)
 """May be animated, but in a folder they are frames."""
@@ -101,17 +101,16 @@ def search(
     """
     if count < 1:
         raise SettingInvalid(f"{count} clips per unit were asked for; give at least 1")
-    length, index = card.clip[0], list(units)
+    index = list(units)
     spans = layer_spans(model, layer, (card.channels, *card.clip))
     best: dict[int, list[Hit]] = {unit: [] for unit in index}
     skipped, windows = {}, 0
-    with tap(model, layer, device=device) as forward, torch.no_grad():
+    with tap(model, layer, units=index, device=device) as forward, torch.no_grad():
         for file in files:
             try:
-                pace = step or max(1, length // 2)
-                for window in read_windows(file, length, pace, channels=card.channels):
+                for window in _windows(file, card, step):
                     clip = fit_clip(window.video, card.channels, *card.clip[1:])
-                    maps = forward(normalize(clip.transpose(0, 1)[None], card))[0, index].cpu()
+                    maps = forward(normalize(clip.transpose(0, 1)[None], card))[0].cpu()
                     windows += 1
                     for unit, values in zip(index, maps, strict=True):
                         response, position = _peak(values)
@@ -126,6 +125,12 @@ def search(
             except (VideoUnreadable, ClipTooSmall) as error:
                 skipped[file] = str(error)
     return Found({unit: tuple(hits) for unit, hits in best.items()}, skipped, windows)
+
+
+def _windows(file: Path, card: ModelCard, step: int | None) -> Iterator[Window]:
+    """Windows as long as the network's clip, `step` frames apart, or half a window."""
+    length = card.clip[0]
+    return read_windows(file, length, step or max(1, length // 2), channels=card.channels)
 
 
 def _peak(values: Tensor) -> tuple[float, tuple[int, int, int] | None]:
@@ -157,10 +162,9 @@ def crops(hits: Iterable[Hit], card: ModelCard, *, step: int | None = None) -> I
     by_source: dict[Path, list[Hit]] = {}
     for hit in hits:
         by_source.setdefault(hit.source, []).append(hit)
-    length, pace = card.clip[0], step or max(1, card.clip[0] // 2)
     for source, wanted in by_source.items():
         last = max(hit.window for hit in wanted)
-        for window in read_windows(source, length, pace, channels=card.channels):
+        for window in _windows(source, card, step):
             here = [hit for hit in wanted if hit.window == window.start]
             clip = fit_clip(window.video, card.channels, *card.clip[1:]) if here else None
             for hit in here:

@@ -15,7 +15,7 @@ from ..models.registry import card_of
 from ..optimal.ascend import normalize
 from ..optimal.objective import Objective, make_objective, usual_kind
 from ..types import Video
-from ..units.tap import Tap, find_layer, output_shape, tap
+from ..units.tap import Tap, find_layer, output_shape, split_layer, tap
 from ..units.unit import Unit, parse_units
 from .faithful import Curve, curves
 from .methods import CAM, METHODS, AttributionMap, AttributionSettings, Problem
@@ -193,7 +193,7 @@ def find_cam_layer(
     finally:
         for handle in handles:
             handle.remove()
-    own = target.partition("@")[0]
+    own = split_layer(target)[0]
     # a layer that has pooled its time away has no per-frame maps; better one before it
     fit = [
         name

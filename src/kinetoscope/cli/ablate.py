@@ -18,7 +18,7 @@ from .options import (
     Steps,
     Weights,
 )
-from .study import Study, plan_study
+from .study import Study, facts_of, plan_study, row_of
 
 if TYPE_CHECKING:
     from ..account import Progress
@@ -83,11 +83,9 @@ def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
     paper, steps = PaperSettings(), study.options["steps"]
     paper = paper if steps is None else replace(paper, steps=steps)
     found = ablate(study.network, study.layer, study.unit, paper=paper, progress=progress, **study.options)
-    record = {"model": study.request["model"], "weights": study.request["weights"], **found.record}
-    rows, numbers = [], []
+    record, rows = study.record_of(found), []
     for variant in found.variants:
         own, parts = variant.numbers, variant.decomposition
-        numbers.append({"group": variant.group, "name": variant.name, "note": variant.note, **own})
         cells = (
             number(own["optimum_gain"]),
             number(own["activation_kept"]),
@@ -101,8 +99,9 @@ def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
         shown = variant.video if variant.group == "domain" else parts.reconstruction
         group = GROUPS[variant.group]
         rows.append(Row(group, variant.name, variant.note, shown, parts.static_image, parts.velocity, cells))
-    facts = f"objective: {record['objective']}   ·   weights: {record['weights']}   ·   seed {record['seed']}"
+    facts = facts_of(record)
     if record["truth"] is not None:
         facts += f"   ·   truth: {record['truth']['label']}"
     title = f"Ablations of {title_of(record)}"
-    return {**record, "rows": numbers}, draw_comparison(title, facts, COLUMNS, rows, NOTES, study.scale)
+    document = {**record, "rows": [row_of(variant) for variant in found.variants]}
+    return document, draw_comparison(title, facts, COLUMNS, rows, NOTES, study.scale)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .boundary import wrong_usage
-from .options import Clip, Debug, Device, Force, Out, Quiet, Seed, Size, Weights
+from .options import Clip, Debug, Device, Force, Out, Quiet, Seed, Size, Weights, read_size
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -51,12 +50,8 @@ def attribute(
 
     A clip longer than the network's is taken window by window; frames are brought to the network's size.
     """
-    from ..units.unit import parse_size
-
-    with wrong_usage("--size"):
-        extent = None if size is None else parse_size(size)
-    with wrong_usage("--occlude"):
-        window = None if occlude is None else parse_size(occlude)
+    extent = read_size(size)
+    window = read_size(occlude, "--occlude")
     from ..attribution.methods import AttributionSettings
     from ..pipeline import versions
     from .folder import ensure_device, writable_folder

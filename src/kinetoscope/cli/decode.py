@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .boundary import wrong_usage
-from .options import Debug, Force, Layer, Model, Out, Quiet, Seed, Size, Units, Weights
+from .options import (
+    Debug,
+    Force,
+    Layer,
+    Model,
+    Out,
+    Quiet,
+    Seed,
+    Size,
+    Units,
+    Weights,
+    check_units,
+    read_size,
+)
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -56,12 +68,10 @@ def decode(
 
     Finished units are kept and skipped: running the same command again goes on where it was stopped.
     """
-    from ..units.unit import parse_size, parse_units, split_units
+    from ..units.unit import parse_units
 
-    with wrong_usage("--units"):
-        split_units(units)
-    with wrong_usage("--size"):
-        clip = None if size is None else parse_size(size)
+    check_units(units)
+    clip = read_size(size)
     from ..filters.decode import read_chain
     from ..models.registry import card_of, load_model
     from ..pipeline import versions

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from .boundary import wrong_usage
 from .options import (
     Debug,
     Device,
@@ -21,6 +20,7 @@ from .options import (
     Size,
     Steps,
     Weights,
+    read_size,
 )
 from .progress import Reporter
 
@@ -91,11 +91,9 @@ def depth(
     from ..evaluation.report import depth_report
     from ..models.registry import card_of, load_model
     from ..render.evaluation import draw_depth
-    from ..units.unit import parse_size
     from .folder import ensure_device, writable_folder
 
-    with wrong_usage("--size"):
-        clip = None if size is None else parse_size(size)
+    clip = read_size(size)
     ensure_device(device)
     network = load_model(model, weights=weights, seed=seed)
     names = None if layers is None else layers.split(",")

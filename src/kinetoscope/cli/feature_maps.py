@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .boundary import wrong_usage
-from .options import Clip, Debug, Device, Force, Out, Quiet, Seed, Size, Weights
+from .options import Clip, Debug, Device, Force, Out, Quiet, Seed, Size, Weights, check_units, read_size
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -53,14 +52,9 @@ def feature_maps(
 
     The frames in --size are those read at a time, beside what the filters need to see around them.
     """
-    from ..units.unit import parse_size, split_units
-
-    with wrong_usage("--units"):
-        split_units(units)
-    with wrong_usage("--size"):
-        extent = None if size is None else parse_size(size)
-    with wrong_usage("--random-kernel"):
-        kernel = None if random_kernel is None else parse_size(random_kernel)
+    check_units(units)
+    extent = read_size(size)
+    kernel = read_size(random_kernel, "--random-kernel")
     if (model is not None) + (kernel is not None) + (kernels is not None) != 1:
         raise typer.BadParameter("give one of --model with --layer, --random-kernel, and --kernels")
     if (model is None) != (layer is None):

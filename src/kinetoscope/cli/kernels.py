@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .boundary import wrong_usage
-from .options import Debug, Model, Out, Seed, Weights
+from .options import Debug, Model, Out, Seed, Weights, check_units
 
 if TYPE_CHECKING:
     from ..filters.kernels import LayerKernels
@@ -24,10 +23,9 @@ def kernels(
     debug: Debug = False,
 ) -> None:
     """Show a convolution's kernels over time, and how nearly each is a picture times a course over time."""
-    from ..units.unit import parse_units, split_units
+    from ..units.unit import parse_units
 
-    with wrong_usage("--units"):
-        split_units(units)
+    check_units(units)
     from ..filters.kernels import layer_kernels, layer_weights
     from ..models.registry import card_of, load_model
     from .folder import writable_folder

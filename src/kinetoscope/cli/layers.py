@@ -4,8 +4,7 @@ import json
 
 import typer
 
-from .boundary import wrong_usage
-from .options import Debug, Json, Model, Seed, Size, Weights
+from .options import Debug, Json, Model, Seed, Size, Weights, read_size
 
 
 def layers(
@@ -22,10 +21,8 @@ def layers(
     """
     from ..models.registry import card_of, load_model
     from ..units.layers import list_layers
-    from ..units.unit import parse_size
 
-    with wrong_usage("--size"):
-        clip = None if size is None else parse_size(size)
+    clip = read_size(size)
     network = load_model(model, weights=weights, seed=seed)
     rows = list_layers(network, card_of(network), size=clip)
     if as_json:

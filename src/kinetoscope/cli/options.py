@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several verbs share, and how those that are text are read."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from .boundary import set_debug
+from ..units.unit import parse_size, split_units
+from .boundary import set_debug, wrong_usage
 
 Debug = Annotated[bool, typer.Option("--debug", callback=set_debug, help="Show tracebacks.")]
 Device = Annotated[str, typer.Option(metavar="D", help="Where to compute: cpu, cuda, cuda:1, mps.")]
@@ -75,3 +76,15 @@ class Precision(StrEnum):
 
 
 PrecisionChoice = Annotated[Precision, typer.Option(help="Of the network's arithmetic.")]
+
+
+def read_size(text: str | None, option: str = "--size") -> tuple[int, int, int] | None:
+    """Frames, height and width out of TxHxW; None where the option was left out, status 2 where it is odd."""
+    with wrong_usage(option):
+        return None if text is None else parse_size(text)
+
+
+def check_units(text: str, option: str = "--units") -> None:
+    """End the command with status 2 where units are written wrongly; how many there are, the model tells."""
+    with wrong_usage(option):
+        split_units(text)

@@ -18,7 +18,7 @@ from .options import (
     Steps,
     Weights,
 )
-from .study import Study, plan_study
+from .study import Study, facts_of, plan_study, row_of
 
 if TYPE_CHECKING:
     from ..account import Progress
@@ -69,11 +69,9 @@ def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
     from ..studies.sanity import check_sanity
 
     found = check_sanity(study.network, study.layer, study.unit, progress=progress, **study.options)
-    record = {"model": study.request["model"], "weights": study.request["weights"], **found.record}
-    rows, numbers = [], []
+    record, rows = study.record_of(found), []
     for check in found.checks:
         own, parts = check.numbers, check.result.decomposition
-        numbers.append({"group": check.group, "name": check.name, "note": check.note, **own})
         cells = (
             number(own["drives_unit"]),
             number(own["field_circular_variance"]),
@@ -95,7 +93,7 @@ def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
                 cells,
             )
         )
-    facts = f"objective: {record['objective']}   ·   weights: {record['weights']}   ·   seed {record['seed']}"
+    numbers = [row_of(check) for check in found.checks]
     document = {**record, "rows": numbers, "confidence": asdict(found.confidence)}
     title = f"Sanity of {title_of(record)}"
-    return document, draw_comparison(title, facts, COLUMNS, rows, NOTES, study.scale)
+    return document, draw_comparison(title, facts_of(record), COLUMNS, rows, NOTES, study.scale)

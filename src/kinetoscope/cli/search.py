@@ -7,8 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .boundary import wrong_usage
-from .options import Debug, Device, Force, Layer, Model, Out, Quiet, Seed, Size, Units, Weights
+from .options import (
+    Debug,
+    Device,
+    Force,
+    Layer,
+    Model,
+    Out,
+    Quiet,
+    Seed,
+    Size,
+    Units,
+    Weights,
+    check_units,
+    read_size,
+)
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -42,12 +55,8 @@ def search(
     debug: Debug = False,
 ) -> None:
     """Find the clips that excite units most, cut to what the units see."""
-    from ..units.unit import parse_size, split_units
-
-    with wrong_usage("--units"):
-        split_units(units)
-    with wrong_usage("--size"):
-        extent = None if size is None else parse_size(size)
+    check_units(units)
+    extent = read_size(size)
     from ..activations.search import find_clips
     from ..models.registry import card_of, load_model
     from ..pipeline import versions

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from .boundary import wrong_usage
+from .options import check_units, read_size
 from .progress import Reporter
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ..account import Progress
+    from ..studies.ablate import Ablation, Variant
+    from ..studies.sanity import Check, Sanity
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,20 @@ class Study:
                 end_record(record, self.request, found)
         typer.echo(figure)
 
+    def record_of(self, found: "Ablation | Sanity") -> dict[str, Any]:
+        """What the JSON file says of the unit, beside the rows."""
+        return {"model": self.request["model"], "weights": self.request["weights"], **found.record}
+
+
+def row_of(part: "Variant | Check") -> dict[str, Any]:
+    """A row of the JSON file: what was done, and the numbers that came of it."""
+    return {"group": part.group, "name": part.name, "note": part.note, **part.numbers}
+
+
+def facts_of(record: dict[str, Any]) -> str:
+    """The line below a figure's title."""
+    return f"objective: {record['objective']}   ·   weights: {record['weights']}   ·   seed {record['seed']}"
+
 
 def plan_study(
     model: str,
@@ -88,12 +105,8 @@ def plan_study(
     Raises:
         KinetoscopeError: as `account_for`.
     """
-    from ..units.unit import parse_size, split_units
-
-    with wrong_usage("--unit"):
-        split_units(unit)
-    with wrong_usage("--size"):
-        clip = None if size is None else parse_size(size)
+    check_units(unit, "--unit")
+    clip = read_size(size)
     from ..errors import SettingInvalid
     from ..models.registry import load_model
     from ..pipeline import account_for

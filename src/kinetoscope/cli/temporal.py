@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .boundary import wrong_usage
-from .options import Debug, Device, Model, Objective, Out, Quiet, Seed, Size, Steps, Weights
+from .options import (
+    Debug,
+    Device,
+    Model,
+    Objective,
+    Out,
+    Quiet,
+    Seed,
+    Size,
+    Steps,
+    Weights,
+    check_units,
+    read_size,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -100,15 +113,12 @@ def _checked(
 ) -> tuple[int, int, int] | None:
     """The size asked for; options that make no sense are refused before anything is read."""
     from ..errors import SettingInvalid
-    from ..units.unit import parse_size, split_units
 
-    with wrong_usage("--units"):
-        split_units(units or "all")
+    check_units(units or "all")
     with wrong_usage("--clip"):
         if clip is not None and show is None:
             raise SettingInvalid("a clip is looked at for the channels of a layer; add --show LAYER")
-    with wrong_usage("--size"):
-        return None if size is None else parse_size(size)
+    return read_size(size)
 
 
 def _fitted(network: "nn.Module", reporter: "Reporter") -> "tuple[nn.Module, Sequence[LayerFit]]":

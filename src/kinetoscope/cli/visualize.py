@@ -24,6 +24,8 @@ from .options import (
     Steps,
     Units,
     Weights,
+    check_units,
+    read_size,
 )
 
 
@@ -58,12 +60,10 @@ def visualize(
 
     Finished units are kept and skipped: running the same command again goes on where it was stopped.
     """
-    from ..units.unit import parse_position, parse_size, split_units
+    from ..units.unit import parse_position
 
-    with wrong_usage("--units"):
-        split_units(units)
-    with wrong_usage("--size"):
-        clip = None if size is None else parse_size(size)
+    check_units(units)
+    clip = read_size(size)
     with wrong_usage("--position"):
         place = None if position is None else parse_position(position)
     from ..models.registry import load_model

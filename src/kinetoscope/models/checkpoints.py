@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import ModelUnusable
+from ..errors import ModelUnusable, listed
 from .pickle_bounds import NotWeights
 from .unpickle import ArrayType, Storage, StoredArray, StoredTensor, read_pickle
 
@@ -39,6 +39,7 @@ _STORAGES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+_TENSORS = 1000  # more than any network has; of more names in a message, the number is told
 _PLAIN_NUMBERS = re.compile("[<>=|]([fiu][248]|[iub]1)")  # as NumPy codes them
 # what a damaged file makes its readers raise
 _FAULTS = (
@@ -94,7 +95,7 @@ def load_weights(model: nn.Module, path: Path, rename: Rename | None = None) -> 
             if t.is_floating_point() and not got.is_floating_point()
         ],
     }
-    told = "; ".join(f"{kind}: {_listed(names)}" for kind, names in faults.items() if names)
+    told = "; ".join(f"{kind}: {listed(names, _TENSORS)}" for kind, names in faults.items() if names)
     if told:
         raise ModelUnusable(f"{path} does not fit the model; {told}; give weights of this architecture")
     model.load_state_dict(given, strict=False)
@@ -104,12 +105,6 @@ def _is_computed(modules: dict[str, nn.Module], name: str) -> bool:
     """Whether the model makes this tensor itself, as `Conv3T` makes its kernel."""
     path, _, leaf = name.rpartition(".")
     return isinstance(getattr(type(modules.get(path)), leaf, None), property)
-
-
-def _listed(names: list[str], limit: int = 1000) -> str:
-    """All names; more than any network has tensors are counted."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import ModelUnusable, SettingInvalid
+from ..errors import ModelUnusable, SettingInvalid, listed
 from .card import ModelCard
 from .checkpoints import load_weights
 from .download import fetch, published_at
@@ -147,7 +147,7 @@ def weights_sha256(model: nn.Module) -> str:
     state = model.state_dict()
     if lazy := [name for name, tensor in state.items() if is_lazy(tensor)]:
         raise ModelUnusable(
-            f"weights not initialized yet: {', '.join(lazy)}; let the factory run the model once on a clip"
+            f"weights not initialized yet: {listed(lazy)}; let the factory run the model once on a clip"
         )
     for name, tensor in sorted(state.items()):
         if isinstance(tensor, Tensor):

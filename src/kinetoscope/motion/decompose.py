@@ -91,6 +91,7 @@ def check_video(video: Tensor) -> Video:
     return video.detach().float().clamp(0, 1)
 
 
+@torch.enable_grad()  # whatever the caller has set
 def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: int = 0) -> Decomposition:
     """Split a video into a texture and its motion.
 

@@ -128,6 +128,7 @@ def start_clip(
     return PARAMETERS[settings.domain](start).video().detach()[0].transpose(0, 1)
 
 
+@torch.enable_grad()  # whatever the caller has set
 def maximize(
     forward: Forward,
     objectives: Sequence[Objective],
@@ -162,11 +163,10 @@ def maximize(
         leak = settings.leak_at(step)
         climbed = [objective.ascent(clip, leak) for objective, clip in zip(objectives, clips, strict=True)]
         height = torch.cat(climbed).sum()
-        if height.requires_grad:  # else no path leads from the clip to the units: they are dead
-            (gradient,) = torch.autograd.grad(height, parameters.values, materialize_grads=True)
-            # a unit that gives NaN keeps its start, instead of losing its clip
-            gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
-            rule.step(gradient, settings.rate_at(step))
+        (gradient,) = torch.autograd.grad(height, parameters.values, materialize_grads=True)
+        # a unit that gives NaN keeps its start, instead of losing its clip
+        gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+        rule.step(gradient, settings.rate_at(step))
         with torch.no_grad():
             values = [objective(clip) for objective, clip in zip(objectives, clips, strict=True)]
             history.append(torch.cat(values))

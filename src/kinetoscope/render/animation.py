@@ -25,6 +25,12 @@ GIF_FRAMES, GIF_SIDE = 64, 720
 _CAPTION, _GAP, _BAR = 18, 8, 34
 
 
+def heat_scale(map_: Float[Tensor, "..."]) -> float:
+    """The value shown at full colour: 99.5 % of all places lie below it, so that one speck does not rule."""
+    values = map_.abs().flatten()
+    return float(values.kthvalue(max(1, round(0.995 * len(values)))).values) or float(values.max()) or 1.0
+
+
 def signed_rgb(values: Float[Tensor, "rows columns"], scale: float) -> Picture:
     """Colours for signed numbers: blue below zero, white at zero, red above; full colour at +-`scale`."""
     levels = (torch.nan_to_num(values.float()) / (scale or 1.0)).clamp(-1.0, 1.0)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from ..types import Video
-from .animation import Picture, draw_panels
+from .animation import Picture, draw_panels, heat_scale
 from .frames import as_rgb, enlarge, to_frame, view_factor
 from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut
 
@@ -40,12 +40,6 @@ class MeanCurve:
     fractions: tuple[float, ...]
     levels: tuple[float, ...]
     area: float
-
-
-def heat_scale(map_: Heat) -> float:
-    """The value shown at full colour: 99.5 % of all places lie below it, so that one speck does not rule."""
-    values = map_.abs().flatten()
-    return float(values.kthvalue(max(1, round(0.995 * len(values)))).values) or float(values.max()) or 1.0
 
 
 def overlay_frames(video: Video, map_: Heat, scale: float) -> Iterator[Picture]:

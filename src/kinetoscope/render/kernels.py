@@ -77,7 +77,7 @@ def _heads(channels: int) -> list[str]:
         return ["colour", *_RGB]
     if channels <= CHANNELS:
         return [f"channel {n}" for n in range(channels)]
-    return [f"{place} most energetic channel" for place in ("", "2nd", "3rd", "4th")[:CHANNELS]]
+    return [f"{place} energetic channel" for place in ("most", "2nd most", "3rd most", "4th most")]
 
 
 def _strips(kernel: Tensor, scale: float) -> Iterator[tuple[str, list[Picture]]]:

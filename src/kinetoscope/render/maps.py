@@ -10,8 +10,7 @@ from torch import Tensor
 from ..errors import SettingInvalid
 from ..units.spans import Span
 from ..warp import Positions, pixel_grid, sample
-from .animation import Panel, Picture, draw_panels, resized, signed_rgb
-from .attribution import heat_scale
+from .animation import Panel, Picture, draw_panels, heat_scale, resized, signed_rgb
 from .frames import colour_words, pick, to_frame
 
 SHARED, PER_MAP = "shared", "per-map"

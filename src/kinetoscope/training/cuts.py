@@ -1,28 +1,25 @@
 """Some frames of a video, without decoding the others."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
 import numpy as np
-import torch
 
+from ..arrays import array_video, is_array, open_array
 from ..decoders import (
     AV_OPTIONS,
-    FRAME_SUFFIXES,
-    array_video,
-    is_array,
-    natural,
-    open_array,
+    folder_pictures,
     read_frames,
+    read_picture,
     require_frames,
     require_present,
     require_room,
+    shown,
 )
 from ..errors import ClipTooSmall, VideoUnreadable
 from ..types import Video
-from ..video import MAX_BYTES
+from ..video import MAX_BYTES, as_video, read_windows
 
 Choice = Callable[[int], Sequence[int]]
 """From the number of frames of a video to the numbers of those wanted, perhaps repeated; a pure function."""
@@ -65,11 +62,10 @@ def read_cut(path: Path, choose: Choice) -> Video:
         require_room(len(chosen), array.shape[2], array.shape[3], path, MAX_BYTES)
         return array_video(array[list(chosen)], path)
     if path.is_dir():
-        pictures = _pictures(path)
-        if len(pictures) > 1:
-            chosen = choose(len(pictures))
-            return _stack({n: _first_frame(pictures[n]) for n in set(chosen)}, chosen, path)
-    elif (found := _sought(path, choose)) is not None:
+        pictures = folder_pictures(path)
+        chosen = choose(len(pictures))
+        return _stack({n: read_picture(pictures[n]) for n in set(chosen)}, chosen, path)
+    if (found := _sought(path, choose)) is not None:
         return _stack(*found, path)
     chosen = choose(_count(path))
     wanted, kept = set(chosen), {}
@@ -85,16 +81,12 @@ def first_fault(path: Path, error: Exception) -> str:
     """What is wrong with a video that could not be cut: the same line whichever frames were wanted.
 
     Args:
+        path: of the video.
         error: what `read_cut` raised.
     """
     try:
-        require_present(path)
-        if is_array(path):
-            array_video(open_array(path), path)
-        else:
-            deque(
-                read_frames(path, 2, MAX_BYTES), maxlen=0
-            )  # reads on to the first damage, and keeps nothing
+        for _ in read_windows(path, 2, 2):  # on to the first damage
+            pass
     except (VideoUnreadable, ClipTooSmall) as first:
         return str(first)
     return str(error)
@@ -105,33 +97,17 @@ def _stack(kept: dict[int, np.ndarray], chosen: Sequence[int], path: Path) -> Vi
     if len(sizes) > 1:
         told = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
         raise VideoUnreadable(
-            f"{str(path)!r} has frames of different sizes: {told}; bring all frames to one size"
+            f"{shown(path)} has frames of different sizes: {told}; bring all frames to one size"
         )
     height, width = sizes.pop()
     require_room(len(chosen), height, width, path, MAX_BYTES)
-    video = torch.empty((len(chosen), 3, height, width))
-    for place, number in enumerate(chosen):
-        video[place] = torch.from_numpy(np.ascontiguousarray(kept[number])).permute(2, 0, 1)
-    return video.div_(255.0)
+    return as_video([kept[number] for number in chosen])
 
 
 def _count(path: Path) -> int:
     count = sum(1 for _ in read_frames(path, 2, MAX_BYTES))
     require_frames(count, path)
     return count
-
-
-def _pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder in the order of `read_video`."""
-    try:
-        files = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
-    except OSError:
-        return []  # reading it the usual way says why
-    return sorted((file for file in files if file.suffix.lower() in FRAME_SUFFIXES), key=natural)
-
-
-def _first_frame(picture: Path) -> np.ndarray:
-    return next(iter(read_frames(picture, 1, MAX_BYTES)))
 
 
 def _sought(path: Path, choose: Choice) -> tuple[dict[int, np.ndarray], Sequence[int]] | None:

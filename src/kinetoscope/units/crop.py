@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import ClipTooSmall
 from ..types import VideoBatch
+from .faults import FORWARD_FAULTS
 from .fields import field_box, layer_spans
 from .spans import WHOLE
 from .tap import Tap
@@ -70,7 +71,7 @@ def crop_to_unit(
     try:
         with Tap(model, layer, device=device) as forward, torch.no_grad():
             whole, cut = forward(probe), forward(crop(probe))
-    except (ClipTooSmall, RuntimeError):  # a model that takes clips of one size only
+    except (ClipTooSmall, *FORWARD_FAULTS):  # a model that takes clips of one size only
         return None
     fits = whole.ndim == cut.ndim == 5 and all(p < n for p, n in zip(place, cut.shape[2:], strict=True))
     if not fits:

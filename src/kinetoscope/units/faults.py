@@ -1,12 +1,14 @@
 """What can be wrong with a model or a clip, said in one line."""
 
 import re
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch.nn.parameter import is_lazy
 
-from ..errors import ClipTooSmall, ModelUnusable
+from ..errors import ClipTooSmall, ModelUnusable, listed
 
 # what torch says when a map has become smaller than a kernel, and nothing else
 _TOO_SMALL = (
@@ -19,8 +21,7 @@ _MISFIT = (
     "size mismatch, got input",
     "a and b must have same reduction dim",  # the same, of meta tensors
 )
-# what a forward pass raises that looks at values, or asks for a device, and is given meta tensors
-META_FAULTS = (
+FORWARD_FAULTS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -29,6 +30,10 @@ META_FAULTS = (
     TypeError,
     ValueError,
 )
+"""What a forward pass raises that wants another device or size, or values, and is given meta tensors."""
+
+Found = TypeVar("Found")
+
 _CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels instead")
 
 
@@ -44,7 +49,7 @@ def check_weights(model: nn.Module) -> None:
         name for name, t in state.items() if t.is_floating_point() and not bool(t.detach().isfinite().all())
     ]
     if bad:
-        raise ModelUnusable(f"weights that are not finite: {_listed(bad)}; load a sound checkpoint")
+        raise ModelUnusable(f"weights that are not finite: {listed(bad)}; load a sound checkpoint")
 
 
 def check_initialized(model: nn.Module) -> None:
@@ -53,12 +58,10 @@ def check_initialized(model: nn.Module) -> None:
     Raises:
         ModelUnusable: naming those of lazy modules that have not run yet.
     """
-    lazy = [
-        n for n, t in state_of(model).items() if isinstance(t, (UninitializedParameter, UninitializedBuffer))
-    ]
+    lazy = [name for name, tensor in state_of(model).items() if is_lazy(tensor)]
     if lazy:
         raise ModelUnusable(
-            f"weights not initialized yet: {_listed(lazy)}; run the model once on a clip first"
+            f"weights not initialized yet: {listed(lazy)}; run the model once on a clip first"
         )
 
 
@@ -66,6 +69,20 @@ def working_dtype(model: nn.Module) -> torch.dtype:
     """float64 for a model with float64 weights, float32 for any other."""
     wide = any(t.dtype == torch.float64 for t in state_of(model).values())
     return torch.float64 if wide else torch.float32
+
+
+def check_gradient(output: Tensor, clip: Tensor, layer: str) -> None:
+    """Make sure that where a gradient with respect to `clip` is wanted, one leads from `output` to it.
+
+    Raises:
+        ModelUnusable: none does, for any unit.
+    """
+    if torch.is_grad_enabled() and clip.requires_grad and not output.requires_grad:
+        raise ModelUnusable(
+            f"no gradient from layer {layer!r} reaches the clip: the forward pass runs under no_grad or "
+            "inference_mode, detaches, rounds, or takes nothing from the clip; let gradients through, or "
+            "choose a layer before that"
+        )
 
 
 def explain_misfit(error: RuntimeError, model: nn.Module, clip: tuple[int, ...], layer: str) -> None:
@@ -94,11 +111,18 @@ def explain_misfit(error: RuntimeError, model: nn.Module, clip: tuple[int, ...],
     raise ClipTooSmall(f"a clip of {size} (TxHxW) {what} layer {layer!r}; {mend}") from error
 
 
+def meta_first(find: Callable[[str | None], Found]) -> Found:
+    """What `find` tells on the device "meta", without arithmetic, or else on None, where the weights are.
+
+    A forward pass that looks at values or at the device cannot be run on "meta".
+    """
+    try:
+        with torch.device("meta"):
+            return find("meta")
+    except FORWARD_FAULTS:
+        return find(None)
+
+
 def state_of(model: nn.Module) -> dict[str, Tensor]:
     """Parameters and buffers by name; the tensors themselves."""
     return dict(model.named_parameters()) | dict(model.named_buffers())
-
-
-def _listed(names: list[str], limit: int = 5) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more

@@ -6,6 +6,7 @@ from math import ceil, floor
 import torch
 from torch import nn
 
+from .faults import meta_first
 from .receptive import ReachTracker
 from .spans import WHOLE, Axis
 from .tap import tap
@@ -28,17 +29,14 @@ def layer_spans(model: nn.Module, layer: str, shape: tuple[int, int, int, int]) 
     Raises:
         LayerNotFound, ClipTooSmall: as their names say.
     """
-    try:
-        return _spans(model, layer, shape, "meta")
-    except (RuntimeError, TypeError):  # the forward pass looks at values, and meta tensors have none
-        return _spans(model, layer, shape, None)
+    return meta_first(lambda device: _spans(model, layer, shape, device))
 
 
 def _spans(
     model: nn.Module, layer: str, shape: tuple[int, int, int, int], device: str | None
 ) -> tuple[Axis, ...]:
     tracker = ReachTracker()
-    with tap(model, layer, device=device) as forward, torch.device(device or "cpu"), torch.inference_mode():
+    with tap(model, layer, device=device) as forward, torch.inference_mode():
         clip = torch.zeros(1, *shape)
         with tracker:
             tracker.begin(clip)

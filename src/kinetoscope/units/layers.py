@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..models.card import ModelCard
-from .faults import META_FAULTS, check_initialized, explain_misfit, working_dtype
+from .faults import check_initialized, explain_misfit, meta_first, working_dtype
 from .layout import Layout, first_tensor
 from .loan import Loan
 from .receptive import ReachTracker
@@ -81,10 +81,7 @@ def list_layers(
     """
     clip = size or card.clip
     check_initialized(model)
-    try:
-        rows = _probe(model, (1, card.channels, *clip), "meta")
-    except META_FAULTS:  # the forward pass looks at values or at the device, and meta tensors have none
-        rows = _probe(model, (1, card.channels, *clip), None)
+    rows = meta_first(lambda device: _probe(model, (1, card.channels, *clip), device))
     return [_describe(name, rows[name], clip) for name, _ in model.named_modules() if name in rows]
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LayerNotFound, SettingInvalid, closest
-from .faults import META_FAULTS, check_weights, explain_misfit, state_of, working_dtype
+from .faults import check_gradient, check_weights, explain_misfit, meta_first, state_of, working_dtype
 from .layout import Layout, first_tensor
 from .loan import Loan
 
@@ -94,6 +94,7 @@ class Tap:
         Raises:
             LayerNotFound: the layer or that call of it is never reached, or gives no tensor of real numbers.
             ClipTooSmall: a map became smaller than a kernel, or does not fit a linear layer.
+            ModelUnusable: `x` asks for a gradient and gets none, or a convolution takes other channels.
         """
         if self._loan is None:
             raise SettingInvalid(
@@ -109,6 +110,7 @@ class Tap:
             )
         if len(x) > 1 and found.shape[:1] != x.shape[:1]:  # clips and frames share an axis in unknown order
             return torch.cat([self(clip) for clip in x.split(1)])
+        check_gradient(found, x, self._layer)
         laid_out = self._layout.units_first(self._target, output, len(x))
         assert laid_out is not None
         if self._units is not None and not self._narrowed:
@@ -205,9 +207,9 @@ def output_shape(model: nn.Module, layer: str, clip_shape: tuple[int, int, int, 
         LayerNotFound: there is no such layer, or it is never reached.
         ClipTooSmall: the clip is too small for the layer.
     """
-    try:
-        with Tap(model, layer, device="meta") as forward, torch.device("meta"), torch.no_grad():
-            return tuple(forward(torch.empty(1, *clip_shape)).shape[1:])
-    except META_FAULTS:
-        with Tap(model, layer) as forward, torch.no_grad():
+
+    def shape_on(device: str | None) -> tuple[int, ...]:
+        with Tap(model, layer, device=device) as forward, torch.no_grad():
             return tuple(forward(torch.zeros(1, *clip_shape)).shape[1:])
+
+    return meta_first(shape_on)
