@@ -88,7 +88,17 @@ def test_one_slice_needs_no_steps() -> None:
     assert torch.equal(temporal_kernel(first, *[torch.empty(0, 2)] * 4), first)
 
 
-def test_a_margin_leaves_slices_out_at_both_ends() -> None:
+@pytest.mark.parametrize(("early", "late"), [(0, 0), (2, 1), (2, 2), (0, 4), (0, 5), (1, 0), (5, 0)])
+def test_slices_are_left_out_at_either_end(early: int, late: int) -> None:
     first, trajectory = drawn(2, 3, 6, 4, 3)
-    whole = temporal_kernel(first, *trajectory)
-    torch.testing.assert_close(temporal_kernel(first, *trajectory, early=2, late=2), whole[:, :, 2:-2])
+    parts = [first.requires_grad_(), *(part.requires_grad_() for part in trajectory)]
+    whole = temporal_kernel(*parts)[:, :, early : 6 - late]
+    weights = torch.linspace(-1, 2, whole.numel(), dtype=torch.float64).view_as(whole)
+    results = []
+    for kernel in (temporal_kernel(*parts, early=early, late=late), whole):
+        found = torch.autograd.grad(
+            (weights * kernel).sum(), parts, allow_unused=True, materialize_grads=True
+        )
+        results.append((kernel, *found))
+    for got, want in zip(*results, strict=True):
+        torch.testing.assert_close(got, want)

@@ -48,7 +48,7 @@ class CoherentSettings:
     magnitude: float = 1e-3
     aperture: float = 0.5
     stripes: float = 0.25
-    tolerance: float = 0.1
+    tolerance: float = 0.03
     lattice: int = 3
 
 

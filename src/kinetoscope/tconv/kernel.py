@@ -39,11 +39,11 @@ def temporal_kernel(
         (out, in, D - early - late, h, w), once differentiable in all arguments. At the identity every sample
         falls on a cell centre, where the derivative with respect to the trajectory is one-sided.
     """
-    if not len(scale):
+    if len(scale) == late:
         return first.clone()
     size = (first.shape[3], first.shape[4])
-    slices = slice_matrices(scale, rotate, translate_x, translate_y, *size, early, late)
-    kernel: Tensor = _Resampled.apply(first.flatten(2), slices)
+    slices = slice_matrices(scale, rotate, translate_x, translate_y, *size, max(early, 1), late)
+    kernel: Tensor = _Resampled.apply(first.flatten(2), slices, early == 0)
     return kernel.unflatten(2, (-1, *size))
 
 
@@ -55,22 +55,30 @@ class _Resampled(torch.autograd.Function):
     """`first @ slices` for each output channel: the product's own gradients, in the order that is fastest.
 
     These are many products with one short side, the cells of a slice. Where that side is the result's last
-    one they take up to four times as long as its transpose and a copy.
+    one they take up to four times as long as its transpose and a copy. Slice 0 is the first slice as it is:
+    it takes no part in the products, and comes before them where it is `kept`.
     """
 
     @staticmethod
     def forward(
-        first: Float[Tensor, "out channel cells"], slices: Float[Tensor, "out cells all_cells"]
+        first: Float[Tensor, "out channel cells"], slices: Float[Tensor, "out cells later_cells"], kept: bool
     ) -> Float[Tensor, "out channel all_cells"]:
-        if slices.shape[2] > _SHORT:
-            return first @ slices
-        return (slices.mT @ first.mT).mT.contiguous()
+        """The kernel's slices beside each other; later_cells are those of all slices but slice 0."""
+        later = first @ slices if slices.shape[2] > _SHORT else (slices.mT @ first.mT).mT
+        return torch.cat([first, later], dim=2) if kept else later.contiguous()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, bool], output: Tensor) -> None:
+        """Keep what the gradients need."""
+        first, slices, ctx.kept = inputs
+        ctx.save_for_backward(first, slices)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradients by first slice and matrices, shaped like them."""
         first, slices = ctx.saved_tensors
-        return (slices @ grad.mT).mT.contiguous(), first.mT @ grad
+        cells = first.shape[2] if ctx.kept else 0
+        later = grad[:, :, cells:]
+        by_first = (slices @ later.mT).mT
+        by_first = grad[:, :, :cells] + by_first if ctx.kept else by_first.contiguous()
+        return by_first, first.mT @ later, None

@@ -63,6 +63,7 @@ class _SliceMatrices(torch.autograd.Function):
         early: int,
         late: int,
     ) -> Matrices:
+        """The matrices of `slice_matrices`, whose arguments these are; size is (height, width)."""
         if late:
             scale, rotate, x, y = (part[:-late] for part in (scale, rotate, x, y))
         cosine, sine = rotate.cos(), rotate.sin()
@@ -83,6 +84,7 @@ class _SliceMatrices(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients by scale, rotate, x and y, each (D-1, out), from that by the matrices."""
         cosine, sine, x, y, a, b, unit, centred, apart, across, down, moves, *chain = ctx.saved_tensors
         given = grad.split(grad.shape[1], dim=2)
         by_move = []
