@@ -42,7 +42,7 @@ class JitterSettings:
     betas: tuple[float, float] = (0.8, 0.95)
     scales: tuple[int, ...] = (8, 2, 1)
     roughness: float = 1.5
-    settling: float = 0.45
+    settling: float = 0.5
     smoothness: float = 0.25
     similarity: float = 0.13
     floor: float = 3e-4
