@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..schedule import cosine
@@ -84,7 +85,7 @@ def estimate_jitter(
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * cosine(step, settings.steps)
         field = jitter()
-        error = (canvas.render(texture, coherent + field) - video).square().mean()
+        error = F.mse_loss(canvas.render(texture, coherent + field), video)
         likeness = (canvas.frame(texture) - video[:1]).square().mean()
         rough = sum(differences(field))
         weight = settings.roughness * min(1.0, step / (settings.settling * settings.steps))
