@@ -121,6 +121,26 @@ def test_what_torch_lacks_in_bf16_runs_in_fp32() -> None:
         torch.testing.assert_close(forward(x), net(x), atol=0.02, rtol=0.02)
 
 
+@pytest.mark.parametrize("pool", [nn.MaxPool3d(2), lambda x: torch.max_pool3d(x, 2)])
+def test_maxima_are_taken_in_bf16_and_are_the_same(pool) -> None:
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.taken, self.last = nn.Conv3d(3, 4, 1), nn.Identity(), nn.Identity()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(pool(self.taken(self.conv(x))))
+
+    net, maps = Pooled(), []
+    net.taken.register_forward_hook(lambda module, given, out: maps.append(out))
+    net.last.register_forward_hook(lambda module, given, out: maps.append(out))
+    with tap(net, "last", precision="bf16") as forward:
+        forward(torch.rand(CLIP))
+    before, after = maps
+    assert after.dtype == torch.bfloat16
+    assert torch.equal(after, nn.functional.max_pool3d(before.float(), 2).bfloat16())
+
+
 def test_double_models_stay_double() -> None:
     with tap(fresh().double(), "conv1") as forward:
         assert forward(torch.rand(CLIP)).dtype == torch.float64

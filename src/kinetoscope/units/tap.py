@@ -1,7 +1,6 @@
 """Run a model up to one layer, and put everything back."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..errors import LayerNotFound, SettingInvalid, closest
 from .faults import check_gradient, check_weights, explain_misfit, meta_first, state_of, working_dtype
 from .layout import Layout, first_tensor
 from .loan import Loan
+from .precision import arithmetic
 
 
 class _Reached(BaseException):
@@ -126,7 +126,7 @@ class Tap:
         assert self._loan is not None
         hook = self._target.register_forward_hook(self._catch)  # last of all hooks, and only for this call
         try:
-            with self._loan.lent(), self._layout.following(), _arithmetic(given.device.type, self._half):
+            with self._loan.lent(), self._layout.following(), arithmetic(given.device.type, self._half):
                 self._model(given)
         except _Reached:
             return self._calls[-1]
@@ -169,13 +169,6 @@ def tap(
     Arguments and errors as for `Tap`.
     """
     return Tap(model, layer, units=units, device=device, precision=precision)
-
-
-def _arithmetic(device: str, half: bool) -> AbstractContextManager[Any]:
-    """bf16 where asked for, and no autocast of the caller's otherwise; meta tensors know none."""
-    if not torch.amp.is_autocast_available(device):
-        return nullcontext()
-    return torch.autocast(device, torch.bfloat16, enabled=half)
 
 
 def split_layer(layer: str) -> tuple[str, int]:
