@@ -150,6 +150,7 @@ def main() -> None:
     parser.add_argument("--reference", choices=("fp32", "bf16"), default="fp32", help="published, computed")
     parser.add_argument("--matrix", action="store_true", help="only the share of the matrix peak, in bf16")
     parser.add_argument("--curves", action="store_true", help="only activation against steps and seconds")
+    parser.add_argument("--known", type=Path, help="an earlier --json: what the published steps reach")
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args()
     fed = None if options.fed == "native" else parse_size(options.fed)
@@ -181,15 +182,18 @@ def compared(model: nn.Module, layer: str, options: argparse.Namespace, fed: Siz
     account, _ = account_for(model, layer, [options.unit])
     kind = account.record["objective"]
     clean, seconds, steps = reached(model, layer, options.unit)
-    reference, _, _ = reached(
-        model, layer, options.unit, preset="paper", objective=kind, precision=options.reference
-    )
+    reference = known(options.known, layer, options.unit)
+    if reference is None:
+        reference, _, _ = reached(
+            model, layer, options.unit, preset="paper", objective=kind, precision=options.reference
+        )
     if not reference > 0:
         raise ModelUnusable(f"unit {options.unit} of {layer!r} answers to nothing; choose another --unit")
     _, timed = published(model, layer, options.unit, kind, 1 + options.timed, fed)
     step = statistics.median(timed[1:])
     return {
         "layer": layer,
+        "unit": options.unit,
         "objective": kind,
         "reached": clean,
         "published": reference,
@@ -201,6 +205,12 @@ def compared(model: nn.Module, layer: str, options: argparse.Namespace, fed: Siz
         "ratio": 1500 * step / seconds,
         "agreement": agreement(model, layer, options.unit, kind),
     }
+
+
+def known(rows: Path | None, layer: str, unit: int) -> float | None:
+    """What the published steps reached in an earlier run, or None."""
+    found = [] if rows is None else json.loads(rows.read_text())["rows"]
+    return next((row["published"] for row in found if (row["layer"], row["unit"]) == (layer, unit)), None)
 
 
 if __name__ == "__main__":

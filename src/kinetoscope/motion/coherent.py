@@ -46,8 +46,8 @@ class CoherentSettings:
     spatial: float = 0.3
     temporal: float = 1.0
     magnitude: float = 1e-3
-    aperture: float = 0.5
-    stripes: float = 0.25
+    aperture: float = 2.0
+    stripes: float = 0.2
     tolerance: float = 0.03
     lattice: int = 3
 

@@ -25,8 +25,9 @@ class JitterSettings:
 
     Attributes:
         steps: Adam steps.
-        rate: Adam's greatest step size for displacements, pixels. No step is larger than what is to be found:
-            the error that the coherent motion leaves, as pixels of displacement (`contrast`).
+        rate: Adam's greatest step size for displacements, pixels.
+        portion: no step is larger than this share of what is to be found: the error that the coherent motion
+            leaves, as pixels of displacement (`contrast`).
         texture_rate: Adam's greatest step size for the texture, grey levels in [0, 1]; shrinks alike.
         betas: decay rates of Adam's averages; so few steps leave no time for long memories.
         scales: the field is a sum of grids so many times coarser than the frame, coarsest first.
@@ -37,8 +38,9 @@ class JitterSettings:
         floor: squared error below which a better fit is worth nothing.
     """
 
-    steps: int = 46
+    steps: int = 50
     rate: float = 0.4
+    portion: float = 0.5
     texture_rate: float = 0.06
     betas: tuple[float, float] = (0.8, 0.95)
     scales: tuple[int, ...] = (8, 2, 1)
@@ -72,7 +74,7 @@ def estimate_jitter(
     optimizer = torch.optim.Adam(groups, betas=settings.betas, fused=True)
     with torch.no_grad():
         unexplained = math.sqrt(float((canvas.render(texture, coherent) - video).square().mean()))
-    vigour = min(1.0, unexplained / contrast(video) / settings.rate)
+    vigour = min(1.0, settings.portion * unexplained / contrast(video) / settings.rate)
     rates = (settings.texture_rate * vigour, settings.rate * vigour)
 
     def jitter() -> Tensor:
