@@ -159,7 +159,7 @@ def _layered(video: Video, settings: DecomposeSettings) -> _Account:
         if explained <= (1 - settings.least_coherent) * still:
             displacement, canvas, texture, error = chained, wider, moving, explained
             velocity = resize_field(invert(steps.field, steps.cell), height, width)
-        jitter, texture = estimate_jitter(video, displacement, texture, canvas, settings.jitter)
+        jitter, texture = estimate_jitter(video, displacement, texture, canvas, error, settings.jitter)
         displacement = displacement + jitter
     texture = texture.clamp(0, 1)
     reconstruction = canvas.render(texture, displacement)

@@ -52,7 +52,7 @@ class JitterSettings:
 
 
 def estimate_jitter(
-    video: Video, coherent: Flow, texture: Tensor, canvas: Canvas, settings: JitterSettings
+    video: Video, coherent: Flow, texture: Tensor, canvas: Canvas, error: float, settings: JitterSettings
 ) -> tuple[Flow, Tensor]:
     """Improve the texture and add a small displacement per frame.
 
@@ -60,6 +60,8 @@ def estimate_jitter(
         video: (T, C, H, W) in [0, 1].
         coherent: displacement of the coherent motion, (T, 2, H, W), pixels; left as it is.
         texture: canvas to start from.
+        canvas: its extent.
+        error: mean squared error that `coherent` and `texture` leave.
 
     Returns:
         The jitter (T, 2, H, W), pixels, to be added to `coherent`, and the texture canvas.
@@ -72,9 +74,7 @@ def estimate_jitter(
     ]
     groups = [{"params": [texture]}, {"params": grids}]
     optimizer = torch.optim.Adam(groups, betas=settings.betas, fused=True)
-    with torch.no_grad():
-        unexplained = math.sqrt(float((canvas.render(texture, coherent) - video).square().mean()))
-    vigour = min(1.0, settings.portion * unexplained / contrast(video) / settings.rate)
+    vigour = min(1.0, settings.portion * math.sqrt(error) / contrast(video) / settings.rate)
     rates = (settings.texture_rate * vigour, settings.rate * vigour)
 
     def jitter() -> Tensor:
@@ -87,14 +87,14 @@ def estimate_jitter(
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * cosine(step, settings.steps)
         field = jitter()
-        error = F.mse_loss(canvas.render(texture, coherent + field), video)
+        misfit = F.mse_loss(canvas.render(texture, coherent + field), video)
         likeness = (canvas.frame(texture) - video[:1]).square().mean()
         rough = sum(differences(field))
         weight = settings.roughness * min(1.0, step / (settings.settling * settings.steps))
-        scale = error.detach() + settings.floor
+        scale = misfit.detach() + settings.floor
         bumpy = texture.diff(dim=3).abs().mean() + texture.diff(dim=2).abs().mean()
         loss = (
-            (error + settings.floor).log()
+            (misfit + settings.floor).log()
             + weight * rough
             + settings.smoothness * bumpy
             + settings.similarity * likeness / scale
