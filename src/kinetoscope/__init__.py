@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import KinetoscopeError as KinetoscopeError
     from .filters.decode import decode_filter as decode_filter
+    from .metric import NaturalMetric as NaturalMetric
+    from .metric import natural_metric as natural_metric
     from .models.card import ModelCard as ModelCard
     from .models.registry import card_of as card_of
     from .models.registry import load_model as load_model
     from .motion.decompose import DecomposeSettings as DecomposeSettings
     from .motion.decompose import decompose as decompose
-    from .optimal.ascend import OptimalSettings as OptimalSettings
+    from .optimal.ascend import AdamSettings as AdamSettings
+    from .optimal.natural import OptimalSettings as OptimalSettings
     from .pipeline import visualize as visualize
     from .pipeline import visualize_each as visualize_each
     from .results import Decomposition as Decomposition
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AdamSettings": "optimal.ascend",
     "Conv3T": "tconv.layer",
     "DecomposeSettings": "motion.decompose",
     "Decomposition": "results",
@@ -39,7 +43,8 @@ _PUBLIC = {
     "ModelCard": "models.card",
     "MotionSummary": "results",
     "Optimal": "results",
-    "OptimalSettings": "optimal.ascend",
+    "OptimalSettings": "optimal.natural",
+    "NaturalMetric": "metric",
     "UnitResult": "results",
     "Video": "types",
     "card_of": "models.registry",
@@ -47,6 +52,7 @@ _PUBLIC = {
     "decompose": "motion.decompose",
     "list_layers": "units.layers",
     "load_model": "models.registry",
+    "natural_metric": "metric",
     "read_video": "video",
     "tap": "units.tap",
     "visualize": "pipeline",

@@ -3,30 +3,28 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .errors import DeviceFull
+from .metric import NaturalMetric
 from .models.card import ModelCard
 from .motion.decompose import DecomposeSettings, decompose
 from .motion.summary import summarize
-from .optimal.ascend import (
-    Forward,
-    OptimalSettings,
-    maximize,
-    normalize,
-    start_clip,
-    unit_generator,
-)
+from .optimal.ascend import Forward, normalize, unit_generator
+from .optimal.beginnings import Beginning, beginnings
+from .optimal.natural import OptimalSettings
 from .optimal.objective import Objective, make_objective
+from .optimal.search import SearchSettings, find_optima, start_clip
 from .results import Confidence, Decomposition, Optimal, UnitResult
+from .stimuli import bank
 from .truth.agreement import agreement
 from .truth.nothing import nothing_found
 from .truth.redrive import derived_indices, redrive
-from .types import VideoBatch
+from .types import Video, VideoBatch
 from .units.crop import Crop
 from .units.tap import tap
 
@@ -51,6 +49,8 @@ class Account:
         position: (t, y, x) in the layer's map, for the objective `unit`; None: its centre.
         crop: the part of the clip that is seen from there; None: all of it.
         optimal, motion: settings of the two stages.
+        start: what ascents begin with: "bank", noise and the best of a bank of stimuli; "noise" alone; or a
+            clip, (T, C, H, W) in [0, 1].
         record: what `unit.json` says of the request: layer, objective, seed, settings, device, precision, ...
         progress: told about every step.
     """
@@ -61,7 +61,8 @@ class Account:
     shape: tuple[int, int, int, int]
     position: tuple[int, int, int] | None
     crop: Crop | None
-    optimal: OptimalSettings
+    optimal: SearchSettings
+    start: str | Video
     motion: DecomposeSettings
     record: dict[str, Any]
     progress: Progress | None
@@ -84,6 +85,51 @@ class Account:
 
             yield forward, objectives
 
+    @property
+    def metric(self) -> NaturalMetric:
+        """The metric of natural videos for this network's clips."""
+        asked = self.optimal.metric if isinstance(self.optimal, OptimalSettings) else None
+        return asked or self.card.natural
+
+    def optima(
+        self,
+        forward: Forward,
+        objectives: Sequence[Objective],
+        settings: SearchSettings,
+        generators: Sequence[torch.Generator],
+        banked: Sequence[Beginning] = (),
+        progress: StepProgress | None = None,
+    ) -> list[Optimal]:
+        """One optimal input per objective, from where this request begins; for use inside `listening`."""
+        return find_optima(
+            forward,
+            objectives,
+            self.shape,
+            settings,
+            generators,
+            self.metric,
+            banked=banked,
+            start=self.start if isinstance(self.start, Tensor) else None,
+            device=self.record["device"],
+            progress=progress,
+        )
+
+    def first_clip(self, unit: int) -> Video:
+        """The noise that the unit's ascent begins with, (T, C, H, W)."""
+        generator = unit_generator(self.record["seed"], unit)
+        return start_clip(self.optimal, self.shape, generator, self.metric)
+
+    def beginnings(self, units: Sequence[int]) -> list[Beginning]:
+        """What each unit answers to most in a bank of stimuli, in one pass; empty where none is asked for."""
+        if not isinstance(self.optimal, OptimalSettings) or not isinstance(self.start, str):
+            return []
+        if self.start == "noise":
+            return []
+        with self.listening(units) as (forward, objectives):
+            stimuli = bank(self.shape)
+            device = self.record["device"]
+            return beginnings(forward, objectives, stimuli, self.optimal.contrast, device=device)
+
     def name(self, unit: int) -> str:
         """The unit's name, or nothing."""
         return self.names[unit] if unit < len(self.names) else ""
@@ -96,10 +142,11 @@ class Account:
         """
         device = self.record["device"]
         together, done = self.optimal.batch_size(device), 0
+        banked = self.beginnings(units)
         while done < len(units):
-            full = False
+            full, now = False, slice(done, done + together)
             try:
-                for result in self._batch(units[done : done + together], done):
+                for result in self._batch(units[now], done, banked[now]):
                     yield result
                     done += 1
             except torch.OutOfMemoryError as error:
@@ -111,8 +158,8 @@ class Account:
                 if torch.device(device).type == "cuda":
                     torch.cuda.empty_cache()
 
-    def _batch(self, units: list[int], done: int) -> Iterator[UnitResult]:
-        device, seed = self.record["device"], self.record["seed"]
+    def _batch(self, units: list[int], done: int, banked: list[Beginning]) -> Iterator[UnitResult]:
+        seed = self.record["seed"]
         repeat = replace(self.optimal, steps=max(1, self.optimal.steps // REPEAT_SHARE))
         runs = [self.optimal] + [repeat] * (self.record["settings"]["seeds"] - 1)
         with self.listening(units) as (forward, objectives):
@@ -126,15 +173,15 @@ class Account:
                         self.progress(done, before + step, sum(settings.steps for settings in runs))
 
                 generators = [unit_generator(seed + run, unit) for unit in units]
-                return maximize(
-                    forward, objectives, self.shape, runs[run], generators, device=device, progress=told
-                )
+                # agreement between seeds says nothing about the unit where both began with the same stimulus
+                known = banked if run == 0 else []
+                return self.optima(forward, objectives, runs[run], generators, known, told)
 
             shown, *others = (optima(run) for run in range(len(runs)))
             for index, (unit, objective) in enumerate(zip(units, objectives, strict=True)):
                 optimal = shown[index]
                 decomposition = decompose(optimal.video, self.motion, seed=seed)
-                start = start_clip(self.optimal, self.shape, unit_generator(seed, unit))
+                start = self.first_clip(unit)
                 responses = redrive(forward, objective, optimal.video, decomposition, start)
                 confidence, seconds = self._confidence(decomposition, [run[index] for run in others])
                 yield self._assemble(unit, optimal, decomposition, responses, confidence, seconds)
@@ -180,6 +227,7 @@ class Account:
                 **self.record,
                 "unit": unit,
                 "unit_name": self.name(unit),
+                "search": None if optimal.notes is None else asdict(optimal.notes),
                 "steps": optimal.steps,
                 "seconds": {
                     "optimize": optimal.seconds,

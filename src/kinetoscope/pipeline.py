@@ -16,9 +16,12 @@ from .models.registry import card_of, weights_sha256
 from .motion.decompose import PRESETS as DECOMPOSE_PRESETS
 from .motion.decompose import DecomposeSettings, check_extent, decompose
 from .motion.summary import summarize
-from .optimal.ascend import PRESETS as OPTIMAL_PRESETS
-from .optimal.ascend import OptimalSettings, normalize, unit_generator
+from .optimal.ascend import normalize, unit_generator
+from .optimal.natural import OptimalSettings
 from .optimal.objective import make_objective, usual_kind
+from .optimal.search import PRESETS as OPTIMAL_PRESETS
+from .optimal.search import SearchSettings
+from .records import sha256_of
 from .results import UnitResult
 from .types import Video
 from .units.crop import crop_to_unit
@@ -39,18 +42,25 @@ def versions() -> dict[str, str]:
 
 
 def resolve_settings(
-    preset: str = "default", steps: int | None = None, formulation: str | None = None
-) -> tuple[OptimalSettings, DecomposeSettings]:
-    """The settings a preset means, with the steps or the formulation replaced where they are given.
+    preset: str = "default",
+    steps: int | None = None,
+    formulation: str | None = None,
+    contrast: float | None = None,
+) -> tuple[SearchSettings, DecomposeSettings]:
+    """The settings a preset means, with steps, formulation or contrast replaced where they are given.
 
     Raises:
         SettingInvalid: no such preset, or a setting out of range.
     """
     if preset not in OPTIMAL_PRESETS:
         raise SettingInvalid(f"preset is {' or '.join(OPTIMAL_PRESETS)}, not {preset!r}")
-    optimal, motion = OPTIMAL_PRESETS[preset], DECOMPOSE_PRESETS[preset]
+    optimal, motion = OPTIMAL_PRESETS[preset], DECOMPOSE_PRESETS["paper" if preset == "paper" else "default"]
     if steps is not None:
         optimal = replace(optimal, steps=steps)
+    if contrast is not None:
+        if not isinstance(optimal, OptimalSettings):
+            raise SettingInvalid(f"preset {preset!r} has no contrast to keep to; leave contrast out")
+        optimal = replace(optimal, contrast=contrast, most_contrast=contrast)
     return optimal, motion if formulation is None else replace(motion, formulation=formulation)
 
 
@@ -62,16 +72,19 @@ def request_settings(
     preset: str = "default",
     steps: int | None = None,
     seeds: int = SEEDS,
+    contrast: float | None = None,
+    start: str | Video = "bank",
     **_: Any,
 ) -> dict[str, Any]:
     """What will stand under `settings` in a unit's record, from keyword arguments of `visualize_each`."""
-    optimal, motion = resolve_settings(preset, steps)
+    optimal, motion = resolve_settings(preset, steps, contrast=contrast)
     clip = size or (card or ModelCard()).clip
     return {
         "preset": preset,
         "size": list(clip),
         "position": None if position is None else list(position),
         "optimal": asdict(optimal),
+        "start": start if isinstance(start, str) else f"clip {sha256_of(start)}",
         "decompose": motion.describe(),
         "seeds": seeds,
     }
@@ -93,8 +106,12 @@ def visualize_each(
             numbers and in the preset `paper` (eq. 4).
         position: (t, y, x) in the layer's map, for `unit`; None: the centre.
         size: clip as (frames, height, width); None: the card's.
-        preset: `default`, or `paper` for the published procedure.
+        preset: `default`, natural statistics; `strong`, bare pixels; or `paper`, the published procedure.
         steps: optimization steps; None: the preset's.
+        contrast: root mean square about mid grey that the clip may have, in (0, 0.5]; None: 0.2, and 0.3 for
+            a unit that gains by more.
+        start: `bank`, noise and, where that ends lower, the best of a bank of stimuli; `noise` alone; or a
+            clip (T, C, H, W) in [0, 1] of the size asked for. For the preset `default` only.
         seed: of every random number; the same seed, device kind and version give the same arrays.
         seeds: how many seeds, from `seed` on, the motion is compared between (`confidence`). Runs after the
             first take a quarter of the steps, so that three cost half as much again as one; with 1 there is
@@ -138,6 +155,8 @@ def account_for(
     seeds: int = SEEDS,
     device: str = "cpu",
     precision: str = "fp32",
+    contrast: float | None = None,
+    start: str | Video = "bank",
     progress: Progress | None = None,
 ) -> tuple[Account, list[int]]:
     """Check a request, and give what computes it with the units' indices.
@@ -145,11 +164,12 @@ def account_for(
     Arguments and errors as for `visualize_each`.
     """
     card = card or card_of(model)
-    optimal_settings, motion_settings = resolve_settings(preset, steps)
+    optimal_settings, motion_settings = resolve_settings(preset, steps, contrast=contrast)
     if seeds < 1:
         raise SettingInvalid(f"seeds is how many runs are compared, at least 1, not {seeds}")
     shape = (card.channels, *(size or card.clip))
     check_extent(*shape[1:])
+    _check_start(start, shape, preset)
     produced = output_shape(model, layer, shape)
     named = card.class_names if layer == card.output_layer else ()
     chosen = _indices(units, produced[0], named)
@@ -169,14 +189,31 @@ def account_for(
         "objective": kind,
         "seed": seed,
         "settings": request_settings(
-            card=card, size=size, position=position, preset=preset, steps=steps, seeds=seeds
+            card=card,
+            size=size,
+            position=position,
+            preset=preset,
+            steps=steps,
+            seeds=seeds,
+            contrast=contrast,
+            start=start,
         ),
         "versions": versions(),
         "device": device,
         "precision": precision,
     }
     account = Account(
-        model, card, named, shape, position, crop, optimal_settings, motion_settings, record, progress
+        model,
+        card,
+        named,
+        shape,
+        position,
+        crop,
+        optimal_settings,
+        start,
+        motion_settings,
+        record,
+        progress,
     )
     return account, chosen
 
@@ -211,6 +248,26 @@ def decompose_video(
         motion=summarize(decomposition),
         record=record,
     )
+
+
+def _check_start(start: str | Video, shape: tuple[int, int, int, int], preset: str) -> None:
+    """Refuse a start that the search cannot begin with.
+
+    Raises:
+        SettingInvalid: neither a known word nor a clip of the right shape, or one the preset does not know.
+    """
+    if isinstance(start, str):
+        if start not in ("bank", "noise"):
+            raise SettingInvalid(f"start is bank, noise or a clip, not {start!r}")
+        return
+    if preset != "default":
+        raise SettingInvalid(f"preset {preset!r} begins with noise; leave the clip to start from out")
+    channels, frames, height, width = shape
+    if tuple(start.shape) != (frames, channels, height, width):
+        given, wanted = ("x".join(map(str, s)) for s in (start.shape, (frames, channels, height, width)))
+        raise SettingInvalid(
+            f"the clip to start from is {given}, wanted {wanted} (TxCxHxW); give its size too"
+        )
 
 
 def _indices(units: Sequence[int | str], count: int, names: tuple[str, ...]) -> list[int]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .errors import KinetoscopeError, OutputUnwritable, SettingInvalid
+from .types import Video
 
 UNIT_FILE = "unit.json"
 """Written last: a folder that holds it is a finished unit."""
@@ -216,3 +217,10 @@ def _misfits(arrays: Mapping[str, Tensor]) -> Iterator[str]:
             yield f"lacks {name}"
         elif tuple(arrays[name].shape) != shape:
             yield f"{name} has shape {tuple(arrays[name].shape)}, the clip wants {shape}"
+
+
+def sha256_of(clip: Video) -> str:
+    """SHA-256 of a clip's shape and float32 values."""
+    digest = sha256(str(tuple(clip.shape)).encode())
+    digest.update(clip.detach().cpu().float().contiguous().numpy().data)
+    return digest.hexdigest()

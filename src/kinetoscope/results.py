@@ -11,6 +11,29 @@ DEAD, FLAT = "dead", "flat"
 
 
 @dataclass(frozen=True)
+class SearchNotes:
+    """How an optimum in the natural metric was found; keys as under `search` in `unit.json`.
+
+    Attributes:
+        start: what it grew from: "noise", "bank" (a stimulus), "clip" (a given one), or "flat" for a flat
+            colour.
+        contrast_budget: root mean square about mid grey that the ascent was allowed.
+        colour_free: whether colours were left unweighed, because the unit answers to colour more than to
+            brightness.
+        best_response: before calming.
+        bank_stimulus, bank_response: the stimulus that drove the unit most at the same contrast, and how
+            much; "" and None where no bank was shown.
+    """
+
+    start: str
+    contrast_budget: float
+    colour_free: bool
+    best_response: float
+    bank_stimulus: str = ""
+    bank_response: float | None = None
+
+
+@dataclass(frozen=True)
 class Optimal:
     """The optimal input of one unit (activation maximization).
 
@@ -19,12 +42,14 @@ class Optimal:
         history: the objective on the augmented clip, one number a step.
         steps: steps taken.
         seconds: wall-clock time, shared evenly when several units were optimized together.
+        notes: how it was found; None for a search in bare pixels.
     """
 
     video: Video
     history: tuple[float, ...]
     steps: int
     seconds: float
+    notes: SearchNotes | None = None
 
 
 @dataclass(frozen=True)

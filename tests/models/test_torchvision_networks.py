@@ -16,7 +16,7 @@ import torch
 from kinetoscope.models.card import ModelCard
 from kinetoscope.models.registry import card_of
 from kinetoscope.models.torchvision_video import load_torchvision
-from kinetoscope.optimal.ascend import OptimalSettings, maximize, normalize
+from kinetoscope.optimal.ascend import AdamSettings, maximize, normalize
 from kinetoscope.optimal.objective import channel
 from kinetoscope.units.layers import LayerInfo, list_layers
 from kinetoscope.units.tap import tap
@@ -116,7 +116,7 @@ def test_a_unit_can_be_excited(builder: str, layer: str) -> None:
             lambda clips: forward(normalize(clips, card)),
             [channel(5)],
             (3, 6, 24, 32),
-            OptimalSettings(steps=6),
+            AdamSettings(steps=6),
             [torch.Generator().manual_seed(0)],
         )
     assert found.history[-1] > found.history[0]

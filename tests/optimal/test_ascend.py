@@ -9,7 +9,7 @@ from torch import nn
 from kinetoscope.errors import SettingInvalid
 from kinetoscope.models.card import ModelCard
 from kinetoscope.optimal.ascend import (
-    OptimalSettings,
+    AdamSettings,
     maximize,
     normalize,
     start_clip,
@@ -29,7 +29,7 @@ def test_a_linear_unit_drives_each_pixel_to_its_sign():
     def forward(clips):
         return (clips * pattern).sum(dim=(1, 2, 3, 4))[:, None]
 
-    settings = OptimalSettings(steps=200, rate=0.3, transforms=STEADY)
+    settings = AdamSettings(steps=200, rate=0.3, transforms=STEADY)
     (found,) = maximize(forward, [channel(0)], SHAPE, settings, [unit_generator(0, 0)])
     reached = float((found.video.transpose(0, 1) * pattern[0]).sum())
     best = float(pattern.clamp(min=0).sum())
@@ -41,7 +41,7 @@ def test_a_linear_unit_drives_each_pixel_to_its_sign():
 
 def test_units_of_a_batch_do_not_know_of_each_other():
     network = nn.Sequential(nn.Conv3d(3, 5, 3, padding=1), nn.Tanh(), nn.Conv3d(5, 4, 3))
-    settings = OptimalSettings(steps=12)
+    settings = AdamSettings(steps=12)
     units = [3, 0, 2]
 
     def run(chosen):
@@ -56,7 +56,7 @@ def test_units_of_a_batch_do_not_know_of_each_other():
 
 
 def test_the_start_is_nearly_grey_and_belongs_to_the_unit():
-    settings = OptimalSettings()
+    settings = AdamSettings()
     first, again = (start_clip(settings, SHAPE, unit_generator(0, 4)) for _ in range(2))
     assert torch.equal(first, again)
     assert not torch.equal(first, start_clip(settings, SHAPE, unit_generator(0, 5)))
@@ -73,14 +73,14 @@ def test_pixels_stay_between_black_and_white(channels):
 
 
 def test_the_step_grows_falls_and_ends_small():
-    settings = OptimalSettings(steps=100, rate=0.3, final_rate=0.1, warmup=0.2)
+    settings = AdamSettings(steps=100, rate=0.3, final_rate=0.1, warmup=0.2)
     rates = [settings.rate_at(step) for step in range(101)]
     assert rates[0] == pytest.approx(0.3 / 50)
     assert rates[:20] == sorted(rates[:20])
     assert rates[20:] == sorted(rates[20:], reverse=True)
     assert 0.25 < rates[20] < 0.3
     assert rates[100] == pytest.approx(0.03)
-    flat = OptimalSettings(rate=0.3, final_rate=1.0, warmup=0.0)
+    flat = AdamSettings(rate=0.3, final_rate=1.0, warmup=0.0)
     assert {flat.rate_at(step) for step in range(80)} == {0.3}
 
 
@@ -92,11 +92,11 @@ def test_a_rectified_channel_spreads_from_one_corner():
 
     reached = []
     for leak in (0.0, 0.3):
-        settings = OptimalSettings(transforms=STEADY, leak=leak)
+        settings = AdamSettings(transforms=STEADY, leak=leak)
         (found,) = maximize(forward, [channel_relu(0)], SHAPE, settings, [unit_generator(0, 0)])
         reached.append(float(forward(found.video.transpose(0, 1)[None]).relu().mean()))
     assert reached[0] < 0.1 < 0.11 < reached[1]
-    assert OptimalSettings(steps=80).leak_at(60) == 0
+    assert AdamSettings(steps=80).leak_at(60) == 0
 
 
 def test_normalization_follows_the_card():
@@ -114,4 +114,4 @@ def test_normalization_follows_the_card():
 )
 def test_impossible_settings_are_refused(setting):
     with pytest.raises(SettingInvalid):
-        OptimalSettings(**setting)
+        AdamSettings(**setting)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kinetoscope.errors import SettingInvalid
-from kinetoscope.optimal.ascend import OptimalSettings, maximize, start_clip, unit_generator
+from kinetoscope.optimal.ascend import AdamSettings, maximize, start_clip, unit_generator
 from kinetoscope.optimal.objective import channel
 from kinetoscope.optimal.parameters import FourierParameters
 from kinetoscope.optimal.transforms import TransformSettings
@@ -43,7 +43,7 @@ def test_gradients_reach_every_frequency(channels):
 
 
 def test_the_domain_is_a_setting_and_climbs():
-    settings = OptimalSettings(steps=20, rate=0.3, domain="fourier", transforms=STEADY)
+    settings = AdamSettings(steps=20, rate=0.3, domain="fourier", transforms=STEADY)
     pattern = torch.cos(2 * math.pi * torch.arange(W) / W)
 
     def forward(clips):
@@ -55,11 +55,11 @@ def test_the_domain_is_a_setting_and_climbs():
     before, after = (float(forward(clip.transpose(0, 1)[None])) for clip in (start, found.video))
     assert after > before + 0.1
     with pytest.raises(SettingInvalid, match="pixel, sigmoid, fourier, still, not 'wavelet'"):
-        OptimalSettings(domain="wavelet")
+        AdamSettings(domain="wavelet")
 
 
 def test_a_still_optimum_is_one_image_in_every_frame():
-    settings = OptimalSettings(steps=20, rate=0.3, domain="still", transforms=STEADY)
+    settings = AdamSettings(steps=20, rate=0.3, domain="still", transforms=STEADY)
     pattern = torch.cos(2 * math.pi * torch.arange(W) / W) * torch.linspace(-1, 2, T)[:, None, None]
 
     def forward(clips):
@@ -74,7 +74,7 @@ def test_a_still_optimum_is_one_image_in_every_frame():
 
 def test_a_still_start_is_the_first_frame_of_the_moving_one():
     still, moving = (
-        start_clip(OptimalSettings(domain=domain), (3, T, H, W), unit_generator(3, 1))
+        start_clip(AdamSettings(domain=domain), (3, T, H, W), unit_generator(3, 1))
         for domain in ("still", "pixel")
     )
     assert torch.equal(still, moving[:1].expand(T, -1, -1, -1))

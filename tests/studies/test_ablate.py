@@ -9,7 +9,7 @@ from torch import nn
 import kinetoscope as ks
 from kinetoscope.errors import ModelUnusable, UnitOutOfRange
 from kinetoscope.motion.paper import PaperSettings
-from kinetoscope.optimal.ascend import OptimalSettings
+from kinetoscope.optimal.ascend import AdamSettings
 from kinetoscope.optimal.objective import channel
 from kinetoscope.optimal.transforms import TransformSettings
 from kinetoscope.studies.ablate import VARIANTS, ablate, truth_of
@@ -101,7 +101,7 @@ def test_the_truth_is_known_of_motion_words_only():
     assert truth_of("playing the flute") is None
 
 
-STEADY = OptimalSettings(
+STEADY = AdamSettings(
     steps=40, rate=0.2, transforms=TransformSettings(shift=(0.0, 0.0, 0.0), scale=(1.0, 1.0, 1.0))
 )
 

@@ -34,6 +34,7 @@ COLUMNS = (
     "direction\nerror",
 )
 GROUPS = {
+    "search": "Parts of the default search",
     "domain": "Optimization domain (Fig. 3)",
     "loss": "Loss terms of the paper's formulation, two stages (Fig. 4)",
     "strategy": "One stage instead of two (Fig. 5)",
@@ -43,7 +44,7 @@ NOTES = (
     "over the random input, as shares of the gain of the optimum in pixels",
     "PSNR: the rebuilt video against the optimum; static: the texture against its first frame; TV: mean "
     "absolute differences along x, y and t, of D as a fraction of the frame",
-    "frames shown: of the optimum where the domain is compared, of the rebuilt video elsewhere",
+    "frames shown: of the optimum where search and domain are compared, of the rebuilt video elsewhere",
 )
 
 
@@ -96,7 +97,7 @@ def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
             f"{own['label']}\n{number(own['speed_px_per_frame'])} px/fr.",
             number(own["direction_error_deg"], "{:.0f}°"),
         )
-        shown = variant.video if variant.group == "domain" else parts.reconstruction
+        shown = variant.video if variant.group in ("search", "domain") else parts.reconstruction
         group = GROUPS[variant.group]
         rows.append(Row(group, variant.name, variant.note, shown, parts.static_image, parts.velocity, cells))
     facts = facts_of(record)

@@ -56,8 +56,9 @@ def _run(
     name: str, clip: "Video", out: Path, options: dict[str, Any], scale: float, *, force: bool, quiet: bool
 ) -> None:
     from .. import pipeline
+    from ..records import sha256_of
     from ..render.files import save_decomposition
-    from .folder import is_finished, sha256_of, writable_folder
+    from .folder import is_finished, writable_folder
 
     request = {"video_sha256": sha256_of(clip), "request": options, "versions": pipeline.versions()}
     with writable_folder(out), Reporter([name], quiet=quiet) as reporter:

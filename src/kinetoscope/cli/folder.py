@@ -1,7 +1,6 @@
 """The folder a run writes into: can it be written, and what in it is finished already?"""
 
 import contextlib
-import hashlib
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +10,6 @@ import torch
 
 from ..errors import SettingInvalid
 from ..records import RecordUnreadable, plain, read_unit, unwritable
-from ..types import Video
 
 
 @contextlib.contextmanager
@@ -45,13 +43,6 @@ def is_finished(folder: Path, expected: Mapping[str, Any], *, scale: float) -> b
         return False
     same = all(record.get(key) == plain(value, key) for key, value in expected.items())
     return same and record.get("render", {}).get("motion_scale_px_per_frame") == scale
-
-
-def sha256_of(clip: Video) -> str:
-    """SHA-256 of a clip's shape and float32 values."""
-    digest = hashlib.sha256(str(tuple(clip.shape)).encode())
-    digest.update(clip.detach().cpu().float().contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 def ensure_device(name: str) -> None:

@@ -10,6 +10,18 @@ from ..units.unit import parse_size, split_units
 from .boundary import set_debug, wrong_usage
 
 Debug = Annotated[bool, typer.Option("--debug", callback=set_debug, help="Show tracebacks.")]
+Contrast = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01, max=0.5, metavar="R", help="RMS about mid grey; 0.2, up to 0.3 where a unit gains by it."
+    ),
+]
+Start = Annotated[
+    str,
+    typer.Option(
+        metavar="noise|bank|CLIP", help="Noise; noise and a bank of stimuli; or a clip's beginning."
+    ),
+]
 Device = Annotated[str, typer.Option(metavar="D", help="Where to compute: cpu, cuda, cuda:1, mps.")]
 Force = Annotated[bool, typer.Option("--force", help="Do finished work again.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -47,10 +59,16 @@ class Preset(StrEnum):
     """Whose settings."""
 
     default = "default"
+    strong = "strong"
     paper = "paper"
 
 
-PresetChoice = Annotated[Preset, typer.Option(help="Ours, or the published paper's.")]
+PresetChoice = Annotated[
+    Preset,
+    typer.Option(
+        help="Natural statistics; bare pixels, the strongest at any price; or the published paper's."
+    ),
+]
 
 
 class Formulation(StrEnum):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 from torch import nn
 
 from .. import pipeline
+from ..errors import ClipTooSmall
 from ..models.registry import card_of
 from ..optimal.objective import usual_kind
 from ..records import finished_units, unit_directory
 from ..render.colour import DEFAULT_SCALE
 from ..render.files import save_unit
 from ..render.page import write_index
+from ..types import Video
 from ..units.tap import output_shape
 from ..units.unit import check_position, parse_units
+from ..video import fit_clip, read_windows
 from .boundary import Interrupted
 from .folder import ensure_device, is_finished, writable_folder
 from .progress import Reporter
@@ -112,6 +116,24 @@ def plan(
         scale=DEFAULT_SCALE if scale is None else scale,
         title=f"{model} {layer}",
     )
+
+
+def starting_clip(path: str, network: nn.Module, size: tuple[int, int, int] | None) -> Video:
+    """The first frames of a film, brought to the clip that the network is given, (T, C, H, W).
+
+    Args:
+        size: frames, height, width; None: the card's.
+
+    Raises:
+        VideoUnreadable, ClipTooSmall: the film cannot be read, or has too few frames.
+    """
+    card = card_of(network)
+    frames, height, width = size or card.clip
+    with closing(read_windows(path, frames, frames, channels=card.channels)) as windows:
+        video = next(windows).video
+    if len(video) < frames:
+        raise ClipTooSmall(f"{path} has {len(video)} frames, and a start needs {frames}; give a longer one")
+    return fit_clip(video, card.channels, height, width)
 
 
 def run_units(request: Request, *, force: bool = False, quiet: bool = False) -> Path:

@@ -1,11 +1,12 @@
 """`kinetoscope visualize`: optimal input, texture and motion of units."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from .boundary import wrong_usage
 from .options import (
+    Contrast,
     Debug,
     Device,
     Force,
@@ -21,6 +22,7 @@ from .options import (
     Quiet,
     Seed,
     Size,
+    Start,
     Steps,
     Units,
     Weights,
@@ -43,6 +45,8 @@ def visualize(
     ] = None,
     size: Size = None,
     steps: Steps = None,
+    contrast: Contrast = None,
+    start: Start = "bank",
     seed: Seed = 0,
     seeds: Annotated[
         int,
@@ -67,9 +71,9 @@ def visualize(
     with wrong_usage("--position"):
         place = None if position is None else parse_position(position)
     from ..models.registry import load_model
-    from .run import plan, run_units
+    from .run import plan, run_units, starting_clip
 
-    options = {
+    options: dict[str, Any] = {
         "objective": None if objective is None else objective.value,
         "position": place,
         "size": clip,
@@ -79,7 +83,9 @@ def visualize(
         "seeds": seeds,
         "device": device,
         "precision": precision.value,
+        "contrast": contrast,
     }
     network = load_model(model, weights=weights, seed=seed)
+    options["start"] = start if start in ("noise", "bank") else starting_clip(start, network, clip)
     request = plan(model, network, layer, units, out, options, motion_scale)
     typer.echo(run_units(request, force=force, quiet=quiet))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..errors import SettingInvalid
+from ..metric import NaturalMetric, usual_metric
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class ModelCard:
         output_layer: dotted name of the layer whose units are the classes.
         suggested_layers: dotted names worth looking at first, from input to output.
         citation: where the network was published.
+        metric: statistics of the clips it was made for (`natural_metric` measures them); None: natural
+            colours for RGB, and each channel for itself otherwise.
     """
 
     clip: tuple[int, int, int] = (16, 112, 112)
@@ -33,6 +36,12 @@ class ModelCard:
     output_layer: str = ""
     suggested_layers: tuple[str, ...] = ()
     citation: str = ""
+    metric: NaturalMetric | None = None
+
+    @property
+    def natural(self) -> NaturalMetric:
+        """The metric in force."""
+        return self.metric or usual_metric(self.channels)
 
     def __post_init__(self) -> None:
         if len(self.clip) != 3 or min(self.clip) < 1:
@@ -45,5 +54,10 @@ class ModelCard:
             count = len(getattr(self, name))
             if count not in (1, self.channels):
                 raise SettingInvalid(f"a card's {name} has 1 or {self.channels} numbers, not {count}")
+        if self.metric is not None and len(self.metric.colour) not in (0, self.channels):
+            raise SettingInvalid(
+                f"a card's metric has a colour table for {len(self.metric.colour)} channels; the card says "
+                f"{self.channels}"
+            )
         if min(self.std) <= 0:
             raise SettingInvalid(f"a card's std must be positive, not {self.std}")

@@ -1,4 +1,4 @@
-"""Activation maximization: the video that excites a unit most (Li & Li 2025, section 3.2.1)."""
+"""Activation maximization by Adam on values that each pixel has for itself (Li & Li 2025, section 3.2.1)."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,8 +22,8 @@ Forward = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class OptimalSettings:
-    """How an optimal input is found.
+class AdamSettings:
+    """How an optimal input is found in bare pixels, by Adam: version 0.1.0's default, and the published one.
 
     Attributes:
         steps: how many.
@@ -79,18 +79,16 @@ class OptimalSettings:
         return self.rate * cosine(step, self.steps, self.final_rate) * 50 ** min(begun - 1, 0)
 
 
-PRESETS = {
-    "default": OptimalSettings(),
-    "paper": OptimalSettings(
-        steps=1500,
-        rate=0.05,
-        final_rate=1.0,
-        warmup=0.0,
-        leak=0.0,
-        domain="sigmoid",
-        transforms=TransformSettings(final=1.0),
-    ),
-}
+PAPER = AdamSettings(
+    steps=1500,
+    rate=0.05,
+    final_rate=1.0,
+    warmup=0.0,
+    leak=0.0,
+    domain="sigmoid",
+    transforms=TransformSettings(final=1.0),
+)
+"""The published procedure."""
 
 
 def normalize(clips: VideoBatch, card: ModelCard) -> VideoBatch:
@@ -114,15 +112,13 @@ def unit_generator(seed: int, unit: int) -> torch.Generator:
 
 
 def start_values(
-    settings: OptimalSettings, shape: tuple[int, int, int, int], generator: torch.Generator
+    settings: AdamSettings, shape: tuple[int, int, int, int], generator: torch.Generator
 ) -> Tensor:
     """Values before the first step, (C, T, H, W), normal."""
     return torch.randn(shape, generator=generator) * settings.spread
 
 
-def start_clip(
-    settings: OptimalSettings, shape: tuple[int, int, int, int], generator: torch.Generator
-) -> Video:
+def start_clip(settings: AdamSettings, shape: tuple[int, int, int, int], generator: torch.Generator) -> Video:
     """The clip before the first step, (T, C, H, W) in (0, 1), for a generator that has drawn nothing yet."""
     start = start_values(settings, shape, generator)[None]
     return PARAMETERS[settings.domain](start).video().detach()[0].transpose(0, 1)
@@ -133,7 +129,7 @@ def maximize(
     forward: Forward,
     objectives: Sequence[Objective],
     shape: tuple[int, int, int, int],
-    settings: OptimalSettings,
+    settings: AdamSettings,
     generators: Sequence[torch.Generator],
     *,
     device: torch.device | str = "cpu",

@@ -16,8 +16,11 @@ from ..motion.decompose import DecomposeSettings, decompose, variance_shares
 from ..motion.metrics import displacement_tv, psnr_db, temporal_variance
 from ..motion.paper import PaperSettings
 from ..motion.summary import summarize
-from ..optimal.ascend import PRESETS, Forward, OptimalSettings, maximize, start_clip, unit_generator
+from ..optimal.ascend import PAPER, AdamSettings, Forward, unit_generator
+from ..optimal.beginnings import Beginning
+from ..optimal.natural import OptimalSettings
 from ..optimal.objective import Objective
+from ..optimal.search import SearchSettings
 from ..pipeline import account_for
 from ..results import Decomposition
 from ..types import MOTION_LABELS, Video
@@ -25,16 +28,24 @@ from ..warp import content_velocity
 from .one_stage import one_stage
 
 VARIANTS = (
-    ("domain", "pixels", "the default: pixels held in [0, 1]; motion in layers"),
-    ("domain", "sigmoid", "pixels behind a sigmoid, Adam; motion in layers"),
-    ("domain", "3D Fourier", "amplitude = learnable x fixed 1/f, Adam; motion in layers"),
+    ("search", "natural", "the default: natural metric, calmed"),
+    ("search", "level spectrum", "every frequency counts alike"),
+    ("search", "space only", "1/f over space, time left out"),
+    ("search", "bare colours", "no colour is weighed"),
+    ("search", "not calmed", "what the response does not need stays"),
+    ("domain", "pixels", "bare pixels held in [0, 1], Adam (--preset strong)"),
+    ("domain", "sigmoid", "pixels behind a sigmoid, Adam"),
+    ("domain", "3D Fourier", "amplitude = learnable x fixed 1/f, Adam"),
     ("loss", "all terms", "eq. 5-9, one free field per frame"),
     ("loss", "without L_D", "fields need not be smooth"),
     ("loss", "without L_I", "the image need not be smooth"),
     ("loss", "without L_sim", "the image need not look like frame 0"),
     ("strategy", "one stage", "image and fields optimized for the activation"),
 )
-"""Group, name and what is special, in the order of the figure. The paper's two stages are `all terms`."""
+"""Group, name and what is special, in the order of the figure; all but `loss` and `strategy` move in layers.
+
+The paper's two stages are `all terms`, of the default's optimum.
+"""
 
 _DOMAINS = {"sigmoid": "sigmoid", "3D Fourier": "fourier"}
 
@@ -55,11 +66,11 @@ class Variant:
         video: the optimal input that was taken apart, (T, C, H, W) in [0, 1].
         decomposition: of it.
         numbers: `optimum_gain` and `activation_kept`, the gains over the random input of the video and of the
-            reconstruction, each as a share of the gain of the optimum in pixels; `psnr_db` (None where the
+            reconstruction, each as a share of the gain of the default's optimum; `psnr_db` (None where the
             reconstruction is the video), `static_psnr_db`, `displacement_tv`, `video_tv` (mean absolute
             differences of the video along x, y and t, summed); `label`, `direction_deg`,
             `speed_px_per_frame`; `direction_error_deg` in [0, 180] and `label_right`, None where the truth is
-            not known; `seconds` beyond those of the optimum in pixels.
+            not known; `seconds` beyond those of the default's optimum.
     """
 
     group: str
@@ -107,8 +118,9 @@ def ablate(
     """
     paper = paper or PaperSettings()
     account, (chosen,) = account_for(model, layer, [unit], **{**options, "seeds": 1})
+    known = account.beginnings([chosen])
     with account.listening([chosen]) as (forward, (objective,)):
-        study = _Study(account, chosen, forward, objective, paper, progress)
+        study = _Study(account, chosen, forward, objective, known, paper, progress)
         variants = tuple(study.variants())
     record = {
         **account.record,
@@ -120,10 +132,9 @@ def ablate(
     return Ablation(variants, record)
 
 
-def with_adam(settings: OptimalSettings) -> OptimalSettings:
-    """The same search by the published rule on the published values, in four times the steps it needs."""
-    paper = PRESETS["paper"]
-    return replace(settings, steps=4 * settings.steps, rate=paper.rate, warmup=0.0, domain=paper.domain)
+def with_adam(settings: SearchSettings) -> AdamSettings:
+    """The published rule on the published values, in four times the steps that the search takes."""
+    return AdamSettings(steps=4 * settings.steps, rate=PAPER.rate, warmup=0.0, domain=PAPER.domain)
 
 
 def truth_of(name: str) -> dict[str, Any] | None:
@@ -142,13 +153,14 @@ class _Study:
     unit: int
     forward: Forward
     objective: Objective
+    known: list[Beginning]
     paper: PaperSettings
     progress: Progress | None
 
     def variants(self) -> Iterator[Variant]:
-        """Each of `VARIANTS`, as soon as it is measured against the gain of the optimum in pixels."""
-        settings, seed = self.account.optimal, self.account.record["seed"]
-        rest = self._response(start_clip(settings, self.account.shape, self._generator()))
+        """Each of `VARIANTS`, as soon as it is measured against the gain of the default's optimum."""
+        settings, seed = self._natural(), self.account.record["seed"]
+        rest = self._response(self.account.first_clip(self.unit))
         optimum = self._optimum(settings, 0)
         gain = self._response(optimum) - rest
         if not gain > 0:
@@ -164,6 +176,10 @@ class _Study:
                 motion = DecomposeSettings(formulation="paper", paper=terms)
             elif name in _DOMAINS:
                 video = self._optimum(replace(with_adam(settings), domain=_DOMAINS[name]), index)
+            elif name == "pixels":
+                video = self._optimum(AdamSettings(steps=settings.steps), index)
+            elif group == "search" and name != "natural":
+                video = self._optimum(self._with_less(name), index)
             if name == "one stage":
                 parts = self._one_stage(gain, index)
                 video = parts.reconstruction
@@ -179,6 +195,20 @@ class _Study:
                 numbers["psnr_db"] = None
             yield Variant(group, name, note, video.cpu(), on_cpu(parts), numbers)
 
+    def _with_less(self, name: str) -> OptimalSettings:
+        """The default search without one of its parts."""
+        whole, metric = self._natural(), self.account.metric
+        return {
+            "level spectrum": replace(whole, metric=replace(metric, power=0.0)),
+            "space only": replace(whole, metric=replace(metric, slowness=0.0)),
+            "bare colours": replace(whole, metric=replace(metric, colour=())),
+            "not calmed": replace(whole, calm=replace(whole.calm, kept=1.0)),
+        }[name]
+
+    def _natural(self) -> OptimalSettings:
+        settings = self.account.optimal
+        return settings if isinstance(settings, OptimalSettings) else OptimalSettings(steps=settings.steps)
+
     def _generator(self) -> torch.Generator:
         return unit_generator(self.account.record["seed"], self.unit)
 
@@ -193,15 +223,9 @@ class _Study:
         with torch.no_grad():
             return float(self.objective(self.forward(video.transpose(0, 1)[None])))
 
-    def _optimum(self, settings: OptimalSettings, index: int) -> Video:
-        (found,) = maximize(
-            self.forward,
-            [self.objective],
-            self.account.shape,
-            settings,
-            [self._generator()],
-            device=self.account.record["device"],
-            progress=self._told(index),
+    def _optimum(self, settings: SearchSettings, index: int) -> Video:
+        (found,) = self.account.optima(
+            self.forward, [self.objective], settings, [self._generator()], self.known, self._told(index)
         )
         return found.video
 

@@ -4,7 +4,7 @@ import torch
 
 from ..account import StepProgress
 from ..motion.paper import PaperSettings, consistency
-from ..optimal.ascend import Forward, OptimalSettings
+from ..optimal.ascend import AdamSettings, Forward
 from ..optimal.objective import Objective
 from ..optimal.parameters import SigmoidParameters
 from ..optimal.transforms import draw, transform
@@ -16,7 +16,7 @@ def one_stage(
     forward: Forward,
     objective: Objective,
     shape: tuple[int, int, int, int],
-    settings: OptimalSettings,
+    settings: AdamSettings,
     weights: PaperSettings,
     gain: float,
     generator: torch.Generator,

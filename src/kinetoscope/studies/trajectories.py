@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,7 +15,8 @@ from ..errors import LayerNotFound, closest
 from ..evaluation.metrics import direction_error_deg
 from ..models.card import ModelCard
 from ..models.registry import card_of
-from ..optimal.ascend import maximize, normalize, unit_generator
+from ..optimal.ascend import normalize, unit_generator
+from ..optimal.search import still_search
 from ..pipeline import account_for, visualize_each
 from ..results import DEAD, FLAT, UnitResult
 from ..tconv.read import LayerMotion
@@ -139,7 +140,7 @@ def still_optima(
     Arguments and errors as for `pipeline.visualize_each`.
     """
     account, chosen = account_for(model, layer, channels, **options)
-    settings = replace(account.optimal, domain="still")
+    settings = still_search(account.optimal)
     for done, channel in enumerate(chosen):
 
         def told(step: int, count: int, done: int = done) -> None:
@@ -147,15 +148,8 @@ def still_optima(
                 progress(done, step, count)
 
         with account.listening([channel]) as (forward, objectives):
-            (found,) = maximize(
-                forward,
-                objectives,
-                account.shape,
-                settings,
-                [unit_generator(account.record["seed"], channel)],
-                device=account.record["device"],
-                progress=told,
-            )
+            generators = [unit_generator(account.record["seed"], channel)]
+            (found,) = account.optima(forward, objectives, settings, generators, progress=told)
         yield found.video[0].float().cpu()
 
 

@@ -14,6 +14,9 @@ from ..warp import interpolation_matrix
 SHUFFLES = 4
 """Orders of the frames whose responses are averaged as `shuffled`."""
 
+INDICES = ("reconstruction_kept", "motion_dependence", "direction_index", "colour_dependence")
+"""Keys of `derived_indices`."""
+
 RESOLUTION = 1e-6
 """Difference between responses, as a share of the largest of them, that is rounding and no difference."""
 
@@ -32,14 +35,16 @@ def redrive(
 
     Returns:
         `optimal`; `random_input`, the response to `start`; `reconstruction`; `static_only`, the texture in
-        every frame; `flat_colour`, the optimum's mean colour in every pixel; `reversed`; `shuffled`, the mean
-        over `SHUFFLES` orders that are the same for all units; `slowed` and `sped_up` by two (see `retime`).
+        every frame; `grey`, the optimum without its colour; `flat_colour`, its mean colour in every pixel;
+        `reversed`; `shuffled`, the mean over `SHUFFLES` orders that are the same for all units; `slowed` and
+        `sped_up` by two (see `retime`).
     """
     clips = {
         "optimal": [video],
         "random_input": [start.to(video)],
         "reconstruction": [decomposition.reconstruction],
         "static_only": [decomposition.static_image.expand_as(video)],
+        "grey": [without_colour(video)],
         "flat_colour": [video.mean(dim=(0, 2, 3), keepdim=True).expand_as(video)],
         "reversed": [video.flip(0)],
         "shuffled": [video[order] for order in shuffled_orders(len(video))],
@@ -52,6 +57,11 @@ def redrive(
             name: sum(float(objective(forward(clip.transpose(0, 1)[None]))) for clip in made) / len(made)
             for name, made in clips.items()
         }
+
+
+def without_colour(video: Video) -> Video:
+    """The clip in grey: each pixel the mean of its channels; of one channel, the clip itself."""
+    return video.mean(dim=1, keepdim=True).expand_as(video)
 
 
 def retime(video: Video, speed: float) -> Video:
@@ -96,17 +106,21 @@ def derived_indices(activation: Mapping[str, float]) -> dict[str, float | None]:
         change over time, 0 when the texture alone does as well.
         `direction_index`: (f - b) / (|f| + |b|) of the gains forward f and backward b, in [-1, 1]: 1 when
         only forward drives the unit, 0 when both do alike, below 0 when backward drives it more.
+        `colour_dependence`: one less the share that the optimum without its colour has, in [0, 1]: 1 when all
+            is
+        lost in grey, 0 when colour is decoration; above a half, colour is what the unit wants.
         All are None for a unit that gains nothing.
     """
-    names = ("optimal", "reconstruction", "static_only", "reversed")
+    names = ("optimal", "reconstruction", "static_only", "reversed", "grey")
     rest = activation["random_input"]
-    optimal, reconstruction, static, backward = (activation[name] - rest for name in names)
+    optimal, reconstruction, static, backward, grey = (activation[name] - rest for name in names)
     if not optimal > RESOLUTION * largest(activation):
-        return {"reconstruction_kept": None, "motion_dependence": None, "direction_index": None}
+        return dict.fromkeys(INDICES)
     return {
         "reconstruction_kept": reconstruction / optimal,
         "motion_dependence": min(max(1 - static / optimal, 0.0), 1.0),
         "direction_index": (optimal - backward) / (optimal + abs(backward)),
+        "colour_dependence": min(max(1 - grey / optimal, 0.0), 1.0),
     }
 
 
