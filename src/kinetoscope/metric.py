@@ -115,7 +115,7 @@ class MetricOperator:
         For a linear unit above 1 means: the best clip loses more than half of its response with its colour.
         """
         smooth = self._weights.sqrt() * self._forth(gradient)
-        brightness = torch.einsum("c,bcthw->bthw", self._grey, smooth)[:, None]
+        brightness = torch.einsum("c,bcthw->bthw", self._grey.to(smooth), smooth)[:, None]
         colour = (smooth - brightness).square().sum(dim=(1, 2, 3, 4))
         whole = brightness.square().sum(dim=(1, 2, 3, 4)) * gradient.shape[1]
         return colour / whole.clamp(min=torch.finfo(gradient.dtype).tiny)

@@ -74,7 +74,7 @@ def _replaced(monkeypatch):
     monkeypatch.setattr("kinetoscope.studies.sanity.check_sanity", fake_sanity)
 
 
-@pytest.mark.parametrize(("verb", "name", "rows"), [("ablate", "ablation", 8), ("sanity", "sanity", 6)])
+@pytest.mark.parametrize(("verb", "name", "rows"), [("ablate", "ablation", 13), ("sanity", "sanity", 6)])
 def test_a_study_leaves_a_figure_and_its_numbers_once(run, tmp_path, verb, name, rows):
     words = (verb, *UNIT, "--out", tmp_path / "o")
     status, out, err = run(*words)

@@ -24,6 +24,7 @@ NAMES = (
     "shuffled",
     "slowed",
     "sped_up",
+    "grey",
 )
 
 
@@ -87,6 +88,17 @@ def test_a_flicker_unit_depends_on_change_but_on_no_direction():
     assert abs(found["direction_index"]) < 1e-6
 
 
+@pytest.mark.parametrize(("colour", "wanted"), [((1.0, 1.0, 1.0), 0.0), ((1.0, -1.0, 0.0), 1.0)])
+def test_colour_counts_for_a_unit_that_wants_it(colour, wanted):
+    axis = torch.tensor(colour)
+
+    def forward(clips):
+        return torch.einsum("c,bcthw->b", axis, clips)[:, None]
+
+    video = 0.5 + 0.2 * axis.view(1, 3, 1, 1) * torch.ones(T, 3, H, W)
+    assert derived_indices(responses(forward, video))["colour_dependence"] == pytest.approx(wanted, abs=1e-5)
+
+
 def test_the_clips_are_what_their_names_say():
     """A unit that reads out one fixed place in the middle of time tells which frame it was shown."""
     seen = []
@@ -102,7 +114,7 @@ def test_the_clips_are_what_their_names_say():
     assert (optimal, reconstruction, backward) == (video[:, 0, 0, 0].tolist(), optimal, optimal[::-1])
     assert (set(random), set(static)) == ({0.0}, {0.0})
     assert colour == pytest.approx([0.5] * T)
-    shuffles, (slowed, sped_up) = seen[6:-2], seen[-2:]
+    shuffles, (slowed, sped_up) = seen[6:-3], seen[-3:-1]
     assert all(sorted(frames) == optimal and frames != optimal for frames in shuffles)
     assert len(shuffles) == 4
     steps = torch.tensor([slowed, sped_up]).diff(dim=1) * (T - 1)
@@ -127,7 +139,7 @@ def test_playing_at_the_same_speed_changes_nothing(speed, same):
 finite = st.floats(-1e3, 1e3, allow_subnormal=False)
 
 
-@given(values=st.lists(finite, min_size=9, max_size=9))
+@given(values=st.lists(finite, min_size=10, max_size=10))
 def test_indices_stay_in_their_ranges(values):
     found = derived_indices(dict(zip(NAMES, values, strict=True)))
     if found["direction_index"] is None:
@@ -135,12 +147,13 @@ def test_indices_stay_in_their_ranges(values):
         return
     assert -1 <= found["direction_index"] <= 1
     assert 0 <= found["motion_dependence"] <= 1
+    assert 0 <= found["colour_dependence"] <= 1
     assert math.isfinite(found["reconstruction_kept"])
 
 
 @settings(max_examples=50)
 @given(
-    values=st.lists(st.integers(-50, 50), min_size=9, max_size=9),
+    values=st.lists(st.integers(-50, 50), min_size=10, max_size=10),
     scale=st.sampled_from([0.25, 2.0, 64.0]),
     offset=st.integers(-40, 40),
 )
@@ -157,12 +170,14 @@ def test_best_and_worst_cases():
         "reconstruction_kept": 1.0,
         "motion_dependence": 1.0,
         "direction_index": 1.0,
+        "colour_dependence": 1.0,
     }
     worst = dict.fromkeys(NAMES, 2.0) | {"random_input": 0.0}
     assert derived_indices(worst) == {
         "reconstruction_kept": 1.0,
         "motion_dependence": 0.0,
         "direction_index": 0.0,
+        "colour_dependence": 0.0,
     }
     backward = best | {"reversed": 6.0}
     assert derived_indices(backward)["direction_index"] == -0.5

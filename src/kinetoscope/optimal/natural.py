@@ -28,7 +28,7 @@ from .objective import Objective
 from .transforms import TransformSettings, draw, transform
 
 FLAT_SHARE = 0.9
-"""A flat colour is shown only where nothing structured of its contrast has this share of its response."""
+"""A flat colour is shown only where nothing structured of its contrast has this share of its gain."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,24 @@ class _Climb:
         return self.mean / (1 - 0.5**self.count) / (size + 1e-3)
 
     def move(self, direction: Tensor, share: float) -> None:
-        """Go `share` of the contrast budget that way, then back to the budget and into [0, 1]."""
+        """Go `share` of the contrast budget that way, then back to the budget and into [0, 1].
+
+        The clip of a single place is small in a large frame, and black and white are its budget: cut off there it
+        would no longer be the best of its norm.
+        """
         moved = self.x + share * self.budget * direction
-        self.x = (moved * (self.budget / contrast(moved).clamp(min=1e-12)).clamp(max=1)).clamp(-0.5, 0.5)
+        scale = self.budget / contrast(moved).clamp(min=1e-12)
+        if not self.even:
+            scale = torch.minimum(scale, 0.5 / _peak(moved))
+        self.x = (moved * scale.clamp(max=1)).clamp(-0.5, 0.5)
+
+
+def _peak(x: Tensor) -> Tensor:
+    """A value that few of each clip's values are beyond, shaped to divide by; never 0."""
+    largest = x.abs().amax(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-12)
+    high = (x / largest).square()
+    places = (1, 2, 3, 4)
+    return largest * (high.pow(4).sum(places, keepdim=True) / high.pow(3).sum(places, keepdim=True)).sqrt()
 
 
 def _local_energy(up: Tensor, window: int = 9) -> Tensor:
@@ -159,7 +174,7 @@ class _Search:
     history: list[list[float]] = field(default_factory=list)
     taken: int = 0
 
-    def shown(self, x: VideoBatch) -> VideoBatch:
+    def shown(self, x: Tensor) -> Tensor:
         """Clips in [0, 1]; a still image in every frame."""
         return (0.5 + x).expand(-1, -1, self.frames, -1, -1)
 
@@ -404,6 +419,7 @@ def _flat(
         if beginning.flat is None:
             continue
         clip = to_contrast(beginning.flat[None].to(kept), budget[unit])[:, :, : kept.shape[2]]
-        if float(shown[unit]) < FLAT_SHARE * float(search.values(clip, [unit])):
+        gains = shown[unit] - rest[unit], search.values(clip, [unit])[0] - rest[unit]
+        if gains[0] < FLAT_SHARE * gains[1]:
             found[unit] = clip[0]
     return found

@@ -35,21 +35,21 @@ def redrive(
 
     Returns:
         `optimal`; `random_input`, the response to `start`; `reconstruction`; `static_only`, the texture in
-        every frame; `grey`, the optimum without its colour; `flat_colour`, its mean colour in every pixel;
-        `reversed`; `shuffled`, the mean over `SHUFFLES` orders that are the same for all units; `slowed` and
-        `sped_up` by two (see `retime`).
+        every frame; `flat_colour`, the optimum's mean colour in every pixel; `reversed`; `shuffled`, the mean
+        over `SHUFFLES` orders that are the same for all units; `slowed` and `sped_up` by two (see `retime`);
+        `grey`, the optimum without its colour.
     """
     clips = {
         "optimal": [video],
         "random_input": [start.to(video)],
         "reconstruction": [decomposition.reconstruction],
         "static_only": [decomposition.static_image.expand_as(video)],
-        "grey": [without_colour(video)],
         "flat_colour": [video.mean(dim=(0, 2, 3), keepdim=True).expand_as(video)],
         "reversed": [video.flip(0)],
         "shuffled": [video[order] for order in shuffled_orders(len(video))],
         "slowed": [retime(video, 0.5)],
         "sped_up": [retime(video, 2.0)],
+        "grey": [without_colour(video)],
     }
     with torch.no_grad():
         # one clip at a time: the optimization needed no more memory than that
