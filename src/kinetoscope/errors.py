@@ -40,6 +40,10 @@ class VideoUnreadable(KinetoscopeError):
     """The video file is missing, empty, corrupt or not RGB."""
 
 
+class ClipNotice(UserWarning):
+    """The clip was read, but not as players show it, or not all of it."""
+
+
 class OutputUnwritable(KinetoscopeError):
     """A result cannot be written where it was asked for."""
 

@@ -3,14 +3,15 @@
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
-from ..errors import KinetoscopeError, SettingInvalid
+from ..errors import ClipNotice, KinetoscopeError, SettingInvalid
 
 
 class Interrupted(BaseException):
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     _Debug.on = False
     sys.excepthook = tell_unexpected
     try:
-        with _signals():
+        with _signals(), _notices():
             app_main = typer.main.get_command(app).main
             app_main(args=arguments, prog_name="kinetoscope")
     except SystemExit as ended:
@@ -80,6 +81,23 @@ def wrong_usage(option: str) -> Iterator[None]:
         yield
     except SettingInvalid as error:
         raise typer.BadParameter(str(error), param_hint=f"'{option}'") from error
+
+
+@contextmanager
+def _notices() -> Iterator[None]:
+    """Inside, each `ClipNotice` is one line on stderr, once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", ClipNotice)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, ClipNotice):
+                tell(str(message))
+            else:
+                others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Clip, Debug, Device, Force, Out, Quiet, Seed, Size, Weights, check_units, read_size
+from .options import (
+    Clip,
+    Debug,
+    Device,
+    Force,
+    Out,
+    Partial,
+    Quiet,
+    Seed,
+    Size,
+    Weights,
+    check_units,
+    read_size,
+)
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -43,6 +56,7 @@ def feature_maps(
     size: Size = None,
     weights: Weights = "default",
     seed: Seed = 0,
+    partial: Partial = False,
     device: Device = "cpu",
     force: Force = False,
     quiet: Quiet = False,
@@ -75,6 +89,7 @@ def feature_maps(
         "size": extent,
         "weights": weights,
         "seed": seed,
+        "partial": partial,
     }
     chosen = _filters(clip, request, device)
     with writable_folder(out), Reporter([str(clip)], quiet=quiet) as reporter:
@@ -123,7 +138,8 @@ def _run(
     core = 16 if request["size"] is None else request["size"][0]
 
     def blocks() -> "Iterator[Block]":
-        windows = read_windows(clip, *filters.window(core), channels=filters.channels)
+        partial = request["partial"]
+        windows = read_windows(clip, *filters.window(core), channels=filters.channels, partial=partial)
         return stream_maps(windows, filters)
 
     if request["top"] is not None:

@@ -33,6 +33,9 @@ Clip = Annotated[
 ]
 OneUnit = Annotated[str, typer.Option(metavar="N", help="An index, or the name of a class.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; made when missing.")]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="Of a damaged or cut clip, use what comes before the damage.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Of everything drawn at random.")]
 Size = Annotated[
