@@ -13,7 +13,7 @@ import torch
 from clip_files import H, T, W, animation, expected, film, noise, refusal, smooth
 from PIL import Image as PillowImage
 
-from kinetoscope.errors import ClipNotice, VideoUnreadable
+from kinetoscope.errors import InputNotice, VideoUnreadable
 from kinetoscope.films import turned
 from kinetoscope.training.cuts import read_cut
 from kinetoscope.video import read_video, read_windows
@@ -148,12 +148,12 @@ def test_half_a_file_is_refused_or_told(
     assert "damaged after frame" in refusal(path)
     with pytest.raises(VideoUnreadable, match="--partial"):
         list(read_windows(path, 4, 4))
-    with pytest.warns(ClipNotice, match="damaged after frame .* going on with what comes before") as told:
+    with pytest.warns(InputNotice, match="damaged after frame .* going on with what comes before") as told:
         part = read_video(path, partial=True)
     assert len(told) == 1
     assert share * LONG - 14 < len(part) < share * LONG + 4
     assert torch.equal(part, whole[: len(part)])
-    with pytest.warns(ClipNotice):
+    with pytest.warns(InputNotice):
         assert sum(len(window.video) for window in read_windows(path, 9, 9, partial=True)) >= len(part)
     assert torch.equal(read_video(path, max_frames=10), whole[:10])
 
@@ -245,7 +245,7 @@ def even_gif(path: Path) -> Path:
 @pytest.mark.parametrize("write", [uneven_film, uneven_gif])
 def test_uneven_frame_times_are_told_once(tmp_path: Path, write: Callable[[Path], Path]) -> None:
     path = write(tmp_path / "a")
-    with pytest.warns(ClipNotice, match=r"shows frames for 0.0[45] to 0.3") as told:
+    with pytest.warns(InputNotice, match=r"shows frames for 0.0[45] to 0.3") as told:
         assert len(read_video(path)) == T
     assert len(told) == 1
     with warnings.catch_warnings():

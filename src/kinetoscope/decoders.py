@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as PillowImage
 from PIL import ImageOps, UnidentifiedImageError
 
-from .errors import ClipNotice, ClipTooSmall, VideoUnreadable
+from .errors import ClipTooSmall, InputNotice, VideoUnreadable
 from .films import AV_OPTIONS, DRAWN, Pace, Promise, Tell, decoded, main_stream, on_black, pixels
 
 ANIMATION_SUFFIXES = (".gif", ".webp", ".png", ".apng")
@@ -78,7 +78,7 @@ def require_room(frames: int, height: int, width: int, path: Path, max_bytes: in
 
 def notice(text: str) -> None:
     """Warn, in a line, of what is right as it is asked for but may not be what is meant."""
-    warnings.warn(text, ClipNotice, stacklevel=2)
+    warnings.warn(text, InputNotice, stacklevel=2)
 
 
 def read_frames(

@@ -40,8 +40,8 @@ class VideoUnreadable(KinetoscopeError):
     """The video file is missing, empty, corrupt or not RGB."""
 
 
-class ClipNotice(UserWarning):
-    """The clip was read, but not as players show it, or not all of it."""
+class InputNotice(UserWarning):
+    """What was given was read, but not just as it is: only a part, or under other names."""
 
 
 class OutputUnwritable(KinetoscopeError):

@@ -29,14 +29,14 @@ def read_video(
     on black. Of several films in a file the one marked default is read. Animated frames are whole (disposal
     is applied) and lossless formats come back bit for bit. Grey pictures become RGB. An array may be
     (T, 3, H, W) or (T, H, W, 3); where both fit, the first is meant. Frames are taken as evenly spaced; where
-    they are not, `ClipNotice` warns.
+    they are not, `InputNotice` warns.
 
     Args:
         path: mp4, avi, webm, mkv, gif, animated webp or png, a folder of frames (in natural order: 2 before
             10), or .npy (uint8 in [0, 255] or floats in [0, 1]).
         max_frames: read the first so many frames only; at least 2.
         max_bytes: refuse a clip that is larger than this as float32.
-        partial: of a damaged or cut film read what comes before, with a `ClipNotice`, instead of refusing it.
+        partial: of a damaged or cut film read what comes before, and warn, instead of refusing it.
 
     Returns:
         (T, 3, H, W) float32 in [0, 1], T at least 2.

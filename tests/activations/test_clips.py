@@ -41,13 +41,22 @@ def test_linked_folders_are_searched_and_loops_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suffix", "kind", "codec"),
     [
-        (".mpg", "mpeg", "mpeg1video"), (".m4v", "mp4", "mpeg4"), (".wmv", "asf", "wmv2"),
-        (".flv", "flv", "flv"), (".ts", "mpegts", "mpeg2video"), (".3gp", "3gp", "mpeg4"), (".MP4", "mp4", "mpeg4"),
-        (".m2v", "mpeg2video", "mpeg2video"), (".mts", "mpegts", "mpeg2video"), (".vob", "vob", "mpeg2video"),
-        (".ogv", "ogg", "libtheora"), (".f4v", "mp4", "mpeg4"), (".qt", "mov", "mpeg4"),
+        (".mpg", "mpeg", "mpeg1video"),
+        (".m4v", "mp4", "mpeg4"),
+        (".wmv", "asf", "wmv2"),
         (".asf", "asf", "wmv2"),
+        (".flv", "flv", "flv"),
+        (".f4v", "mp4", "mpeg4"),
+        (".ts", "mpegts", "mpeg2video"),
+        (".mts", "mpegts", "mpeg2video"),
+        (".m2v", "mpeg2video", "mpeg2video"),
+        (".vob", "vob", "mpeg2video"),
+        (".3gp", "3gp", "mpeg4"),
+        (".MP4", "mp4", "mpeg4"),
+        (".qt", "mov", "mpeg4"),
+        (".ogv", "ogg", "libtheora"),
     ],
-)  # fmt: skip
+)
 def test_what_the_reader_takes_is_found(tmp_path: Path, suffix: str, kind: str, codec: str) -> None:
     if codec not in av.codecs_available:
         pytest.skip(f"this build of av has no {codec}")

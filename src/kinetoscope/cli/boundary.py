@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from ..errors import ClipNotice, KinetoscopeError, SettingInvalid
+from ..errors import InputNotice, KinetoscopeError, SettingInvalid
 
 
 class Interrupted(BaseException):
@@ -85,13 +85,13 @@ def wrong_usage(option: str) -> Iterator[None]:
 
 @contextmanager
 def _notices() -> Iterator[None]:
-    """Inside, each `ClipNotice` is one line on stderr, once."""
+    """Inside, each `InputNotice` is one line on stderr, once."""
     with warnings.catch_warnings():
-        warnings.simplefilter("default", ClipNotice)
+        warnings.simplefilter("default", InputNotice)
         others = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, ClipNotice):
+            if issubclass(category, InputNotice):
                 tell(str(message))
             else:
                 others(message, category, *where, **more)
