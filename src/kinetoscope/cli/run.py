@@ -17,7 +17,7 @@ from ..render.files import save_unit
 from ..render.page import write_index
 from ..units.tap import output_shape
 from ..units.unit import check_position, parse_units
-from .boundary import Interrupted
+from .boundary import Interrupted, wrong_usage
 from .folder import ensure_device, is_finished, writable_folder
 from .progress import Reporter
 
@@ -97,7 +97,8 @@ def plan(
     shape = output_shape(network, layer, (card.channels, *(options["size"] or card.clip)))
     chosen = parse_units(units, shape[0], card.class_names if layer == card.output_layer else ())
     if options["position"] is not None:
-        check_position(options["position"], shape[1:])
+        with wrong_usage("--position"):
+            check_position(options["position"], shape[1:])
     return Request(
         model=model,
         network=network,
