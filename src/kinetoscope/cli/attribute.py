@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Clip, Debug, Device, Force, Out, Partial, Quiet, Seed, Size, Weights, read_size
+from .options import (
+    Clip,
+    Debug,
+    Device,
+    Force,
+    Out,
+    Partial,
+    Quiet,
+    Seed,
+    Size,
+    Weights,
+    read_size,
+)
 from .progress import Reporter
 
 if TYPE_CHECKING:

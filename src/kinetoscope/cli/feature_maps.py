@@ -10,6 +10,7 @@ import typer
 
 from .options import (
     Clip,
+    Context,
     Debug,
     Device,
     Force,
@@ -21,6 +22,7 @@ from .options import (
     Weights,
     check_units,
     read_size,
+    refuse_unused,
 )
 from .progress import Reporter
 
@@ -36,6 +38,7 @@ class Scale(StrEnum):
 
 
 def feature_maps(
+    context: Context,
     clip: Clip,
     out: Out,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Send the clip through it.")] = None,
@@ -44,7 +47,7 @@ def feature_maps(
     random_kernel: Annotated[
         str | None, typer.Option(metavar="DxHxW", help="Frames, height and width of random kernels.")
     ] = None,
-    filters: Annotated[int, typer.Option(min=1, metavar="N", help="How many random kernels.")] = 4,
+    filters: Annotated[int, typer.Option(min=1, max=4096, metavar="N", help="How many random kernels.")] = 4,
     kernels: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Given kernels: a safetensors file that holds `kernels`."),
@@ -73,6 +76,9 @@ def feature_maps(
         raise typer.BadParameter("give one of --model with --layer, --random-kernel, and --kernels")
     if (model is None) != (layer is None):
         raise typer.BadParameter("--model and --layer go together")
+    refuse_unused(context, model is None, "units", "weights", because="without --model")
+    refuse_unused(context, kernel is None, "filters", because="without --random-kernel")
+    refuse_unused(context, kernels is not None, "seed", because="with --kernels")
     from .folder import ensure_device, writable_folder
 
     ensure_device(device)

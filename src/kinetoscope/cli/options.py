@@ -2,13 +2,17 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..units.unit import parse_size, split_units
 from .boundary import set_debug, wrong_usage
 
+if TYPE_CHECKING:
+    Context = typer.Context
+else:
+    Context = typer.Context.__mro__[1]  # what a command is really given
 Debug = Annotated[bool, typer.Option("--debug", callback=set_debug, help="Show tracebacks.")]
 Device = Annotated[str, typer.Option(metavar="D", help="Where to compute: cpu, cuda, cuda:1, mps.")]
 Force = Annotated[bool, typer.Option("--force", help="Do finished work again.")]
@@ -85,6 +89,22 @@ def read_size(text: str | None, option: str = "--size") -> tuple[int, int, int] 
     """Frames, height and width out of TxHxW; None where the option was left out, status 2 where it is odd."""
     with wrong_usage(option):
         return None if text is None else parse_size(text)
+
+
+def refuse_unused(context: Context, when: bool, *options: str, because: str) -> None:
+    """End the command with status 2 where options were given that it could make nothing of.
+
+    Args:
+        context: of the command.
+        when: whether that is so.
+        options: names of the parameters.
+        because: the end of "cannot be used ...".
+    """
+    for option in options:
+        source = context.get_parameter_source(option)
+        if when and source is not None and source.name != "DEFAULT":
+            flag = f"--{option.replace('_', '-')}"
+            raise typer.BadParameter(f"it cannot be used {because}; leave it out", param_hint=f"'{flag}'")
 
 
 def check_units(text: str, option: str = "--units") -> None:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from ..errors import SettingInvalid, UnitOutOfRange, closest
 
+MOST_PIXELS = 10**10
+"""Of a clip, frames times height times width: a channel of it takes 40 GB."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -138,10 +141,14 @@ def parse_size(text: str) -> tuple[int, int, int]:
     """Read `TxHxW`, as in 16x112x112.
 
     Raises:
-        SettingInvalid: not three whole numbers of at least 1.
+        SettingInvalid: not three whole numbers of at least 1, or absurdly many pixels.
     """
     pieces = text.lower().replace("\N{MULTIPLICATION SIGN}", "x").split("x")
     if len(pieces) != 3 or not all(piece.strip().isdecimal() and int(piece) > 0 for piece in pieces):
         raise SettingInvalid(f"size {text!r} is not TxHxW: frames, height and width, such as 16x112x112")
     t, h, w = map(int, pieces)
+    if t * h * w > MOST_PIXELS:
+        raise SettingInvalid(
+            f"size {text!r} is {t * h * w:.3g} pixels; give less: no machine takes {MOST_PIXELS:.3g}"
+        )
     return t, h, w
