@@ -56,8 +56,8 @@ def test_a_broken_one_is_named_and_the_one_before_taken(tmp_path: Path, harm: st
     assert line.startswith(f"{last} is {'missing' if harm == 'gone' else 'broken ('}")
     assert "going on from previous.ckpt" in line
     (tmp_path / PREVIOUS).write_bytes(b"x")
+    last.write_bytes(b"x")
     with pytest.raises(SettingInvalid, match=r"last\.ckpt is broken .*no earlier one can be read; delete it"):
-        last.write_bytes(b"x")
         last_sound(tmp_path, told.append)
 
 
@@ -93,7 +93,8 @@ def test_a_second_run_in_a_folder_is_refused(tmp_path: Path) -> None:
 
 def test_a_lock_goes_with_its_process(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
-    held = "import fcntl, os, sys; fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX); print(1, flush=True); input()"
+    lock = "fcntl.flock(os.open(sys.argv[1], os.O_RDONLY), fcntl.LOCK_EX)"
+    held = f"import fcntl, os, sys; {lock}; print(1, flush=True); input()"
     other = subprocess.Popen(
         [sys.executable, "-c", held, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -136,5 +136,5 @@ def test_the_seed_decides_nothing_about_missing_videos(tmp_path):
     found = list_ucf101(ucf101(tmp_path), 1)
     touch(found, but=("v_Archery_g08_c01.avi",))
     for seed in range(4):
-        with pytest.raises(SettingInvalid, match="1 of 3 videos .* all of Archery"):
+        with pytest.raises(SettingInvalid, match=r"1 of 3 videos .* all of Archery"):
             open_data(DataRecipe(name="ucf101", folder=str(tmp_path)), seed)
