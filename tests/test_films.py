@@ -268,3 +268,23 @@ def test_arrays_may_miss_the_range_by_rounding(tmp_path: Path, beyond: float) ->
     array[0, 0, 0, 0] = 1.0001
     np.save(tmp_path / "a.npy", array)
     assert "to 1.00010002;" in refusal(tmp_path / "a.npy")
+
+
+def test_oblong_pixels_of_a_turned_film_are_made_square_first(tmp_path: Path) -> None:
+    def both(stream: Any) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(9, 16)
+        stream.set_display_matrix(nine(*MATRICES[6]))
+
+    video = read_video(film(tmp_path / "a", smooth(), "mpeg4", "mp4", prepare=both))
+    assert tuple(video.shape[2:]) == (W, round(H * 16 / 9))
+
+
+@pytest.mark.parametrize("claimed", [T + 1, T + 2])
+def test_an_avi_that_claims_a_frame_too_many_is_whole(tmp_path: Path, claimed: int) -> None:
+    path = film(tmp_path / "a.avi", smooth(), "mpeg4", "avi")
+    data = bytearray(path.read_bytes())
+    length = data.index(b"strh") + 8 + 32  # dwLength of the stream's header
+    assert int.from_bytes(data[length : length + 4], "little") == T
+    data[length : length + 4] = claimed.to_bytes(4, "little")
+    path.write_bytes(data)
+    assert len(read_video(path)) == T

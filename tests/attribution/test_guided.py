@@ -119,3 +119,10 @@ def test_what_lies_behind_the_target_does_not_count() -> None:
     torch.testing.assert_close(
         found, attribute(Network(F.relu), clip(), "conv2:1", "guided-backprop", card=CARD).map
     )
+
+
+def test_a_module_that_is_used_twice_is_guided_twice() -> None:
+    network = Network(nn.ReLU())
+    separate = attribute(network, clip(), "head:0", "guided-backprop", card=CARD).map
+    network.rectify = network.relu
+    assert torch.equal(attribute(network, clip(), "head:0", "guided-backprop", card=CARD).map, separate)

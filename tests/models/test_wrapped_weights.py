@@ -100,6 +100,16 @@ def test_what_lies_beside_the_network_is_passed_over_and_told(tmp_path: Path) ->
     filled(tmp_path / "w", "left 'model.' out of the names; passed over criterion.weight")
 
 
+def test_running_means_beside_the_weights_are_passed_over(tmp_path: Path) -> None:
+    """EMA hooks store `ema_conv_weight` beside `conv.weight`."""
+    means = {f"ema_{n.replace('.', '_')}": t + 1 for n, t in TRAINED.items()}
+    torch.save({"state_dict": {**TRAINED, **means}, "meta": {"epoch": 3}}, tmp_path / "w")
+    filled(tmp_path / "w", "passed over ema_conv_weight, ema_conv_bias")
+    save_file({**TRAINED, "ema_other": torch.ones(1)}, tmp_path / "w")
+    with pytest.raises(ModelUnusable, match="extra: ema_other"):
+        load_weights(small(), tmp_path / "w")
+
+
 WRAPPERS = ("net", "ema", "state_dict_ema", "params", "module", "model_state", "generator", "model.net")
 
 
@@ -129,6 +139,9 @@ def test_of_several_dictionaries_the_one_that_fits_is_taken(tmp_path: Path) -> N
     ("content", "named"),
     [
         ({"model": TRAINED, "ema": small(2).state_dict()}, "'model' and 'ema'"),
+        ({"state_dict": {f"module.{k}": t for k, t in TRAINED.items()},
+          "state_dict_ema": {f"module.{k}": t for k, t in small(2).state_dict().items()}},
+         r"'state_dict module\.' and 'state_dict_ema module\.'"),
         ({"a": {"b": TRAINED}, "c": small(2).state_dict()}, "'a.b' and 'c'"),
         ({f"{n}.{k}": t for n in ("student", "teacher") for k, t in small(len(n)).state_dict().items()},
          r"'student\.' and 'teacher\.'"),

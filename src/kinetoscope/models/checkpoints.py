@@ -194,9 +194,15 @@ def _namings(where: str, state: dict[str, Any], wanted: Mapping[str, Any], bare:
     told = [] if where in ("", *_WRAPPERS) else [f"took the weights under {where!r}"]
     if bare:
         told.append("left out of the names what wrappers wrote into them")
+    # running means that some frameworks keep beside the weights, under flattened names
+    means = {f"ema_{name.replace('.', '_')}" for name in places}
     for prefix in ("", *_prefixes(stored, places)):
-        inside = {n.removeprefix(prefix): value for n, value in stored.items() if n.startswith(prefix)}
-        rest = [shown_name(name) for name in stored if not name.startswith(prefix)]
+        inside = {
+            name.removeprefix(prefix): value
+            for name, value in stored.items()
+            if name.startswith(prefix) and name not in means
+        }
+        rest = [shown_name(name) for name in stored if not name.startswith(prefix) or name in means]
         words = [f"left {shown_name(prefix)!r} out of the names"] if prefix else []
         words += [f"passed over {listed(rest)}"] if rest else []
         named = {places.get(name, name): value for name, value in inside.items()}
