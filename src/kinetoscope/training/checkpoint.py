@@ -98,11 +98,16 @@ def forget_previous(out: Path) -> None:
 def only_run_in(out: Path) -> Iterator[None]:
     """Inside, no other process can train into `out`; the lock goes with the process, however it ends.
 
-    The further processes of a run on several devices do not ask.
+    The folder is made where it is missing. The further processes of a run on several devices do not ask.
 
     Raises:
+        OutputUnwritable: the folder cannot be made.
         SettingInvalid: another one does.
     """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise unwritable(out / LAST, error) from error
     if fcntl is None or os.environ.get("LOCAL_RANK", "0") != "0":
         yield
         return
