@@ -64,14 +64,14 @@ def test_colour_is_weighed_down_but_where_it_is_free():
     torch.testing.assert_close(operator(colour, free).norm(), operator(grey, free).norm(), rtol=1e-5, atol=0)
 
 
-def test_the_colour_share_tells_brightness_from_colour():
+def test_energies_tell_brightness_from_colour():
     operator = MetricOperator(usual_metric(3), SHAPE)
     wave = clips(4, 1)[:, :1]
     axes = torch.tensor([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [1.0, 0.0, 0.0]])
-    shares = operator.colour_share(torch.cat([wave * axis.view(1, 3, 1, 1, 1) for axis in axes]))
-    assert float(shares[0]) < 1e-10
-    assert float(shares[1]) > 1e10
-    assert float(shares[2]) == pytest.approx(2.0)  # one channel: a third is brightness
+    colour, brightness = operator.energies(torch.cat([wave * axis.view(1, 3, 1, 1, 1) for axis in axes]))
+    assert float(colour[0]) < 1e-10 * float(brightness[0])
+    assert float(brightness[1]) < 1e-10 * float(colour[1])
+    assert float(colour[2] / brightness[2]) == pytest.approx(2.0)  # one channel: a third is brightness
 
 
 def planted(power, slowness, channels=1, seed=0, shape=(16, 48, 64)):

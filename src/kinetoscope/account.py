@@ -59,7 +59,7 @@ class Account:
     card: ModelCard
     names: tuple[str, ...]
     shape: tuple[int, int, int, int]
-    position: tuple[int, int, int] | None
+    position: tuple[int, ...] | None
     crop: Crop | None
     optimal: SearchSettings
     start: str | Video

@@ -13,6 +13,10 @@ from .types import Video
 _NUMPY_ERRORS = (OSError, ValueError, SyntaxError, EOFError, OverflowError, TypeError, tokenize.TokenError)
 
 
+_ROUNDING = 1e-5
+"""By so much a value in [0, 1] may lie outside, for sums and means are not exact; it is set to the end."""
+
+
 def is_array(path: Path) -> bool:
     """Whether the clip is a NumPy file, which is mapped rather than decoded."""
     return path.suffix.lower() == ".npy" and not path.is_dir()
@@ -67,14 +71,15 @@ def array_video(array: np.ndarray, path: Path) -> Video:
             f"{shown(path)} has values that are not finite; replace them (numpy.nan_to_num)"
         )
     low, high = float(video.min()), float(video.max())
-    if low < 0.0 or high > 1.0:
+    rounding = max(_ROUNDING, 2 * float(np.finfo(array.dtype).eps))
+    if low < -rounding or high > 1.0 + rounding:
         repair = "divide by 255, or save as uint8"
         if array.shape[1] != 3:
             repair = "(a - low) / (high - low), with low and high the value range of the network's card"
         raise VideoUnreadable(
-            f"{shown(path)} has values from {low:g} to {high:g}; floats must lie in [0, 1] ({repair})"
+            f"{shown(path)} has values from {low:.9g} to {high:.9g}; floats must lie in [0, 1] ({repair})"
         )
-    return video
+    return video.clamp_(0.0, 1.0)
 
 
 def _time_first(array: np.ndarray, path: Path) -> np.ndarray:

@@ -11,20 +11,23 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
+from PIL import ImageOps, UnidentifiedImageError
 
-from .errors import ClipTooSmall, VideoUnreadable
+from .errors import ClipTooSmall, InputNotice, VideoUnreadable
+from .films import AV_OPTIONS, DRAWN, Pace, Promise, Tell, decoded, main_stream, on_black, pixels
 
 ANIMATION_SUFFIXES = (".gif", ".webp", ".png", ".apng")
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm")
-FILM_SUFFIXES = (".mp4", ".avi", ".webm", ".mkv", ".mov", ".npy")
+FILM_SUFFIXES = (
+    ".mp4", ".avi", ".webm", ".mkv", ".mov", ".m4v", ".qt", ".mj2", ".divx", ".mk3d", ".mpg", ".mpeg", ".mpe",
+    ".m1v", ".m2v", ".ts", ".mts", ".m2ts", ".m2t", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2",
+    ".ogv", ".ogg", ".ogm", ".h264", ".264", ".hevc", ".265", ".npy",
+)  # fmt: skip
+CLIP_SUFFIXES = {*FILM_SUFFIXES, *ANIMATION_SUFFIXES} - {".png"}
+"""What is a clip in a folder of clips; a PNG may be animated, but is a frame there."""
+
 KINDS = "mp4, avi, webm, mkv, gif, animated webp or png, a folder of frames, or .npy"
 
-# Only plain local containers: a playlist dressed up as a film must not open other files or the network.
-AV_OPTIONS = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,mp4,avi,matroska,webm,mpeg,mpegts,mpegvideo,flv,ogg,asf,gif,h264,hevc",
-}
 # What Pillow raises on a damaged file depends on the format and on where the damage lies.
 _PILLOW_ERRORS = (
     UnidentifiedImageError,
@@ -73,13 +76,22 @@ def require_room(frames: int, height: int, width: int, path: Path, max_bytes: in
         )
 
 
-def read_frames(path: Path, held: int | None, max_bytes: int) -> Iterator[np.ndarray]:
+def notice(text: str) -> None:
+    """Warn, in a line, of what is right as it is asked for but may not be what is meant."""
+    warnings.warn(text, InputNotice, stacklevel=2)
+
+
+def read_frames(
+    path: Path, held: int | None, max_bytes: int, *, partial: bool = False, tell: Tell = notice
+) -> Iterator[np.ndarray]:
     """Frames of one size, (H, W, 3) uint8 each, of anything but an array.
 
     Args:
         path: a film, an animated picture, or a folder of pictures.
         held: how many are in memory at a time; None: all.
         max_bytes: refuse a film that needs more for these as float32.
+        partial: end before damage, and where a film was cut off, and tell; otherwise refuse.
+        tell: gets a line on what is read otherwise than players show it.
 
     Raises:
         VideoUnreadable, ClipTooSmall: some only when the frame is reached.
@@ -87,9 +99,9 @@ def read_frames(path: Path, held: int | None, max_bytes: int) -> Iterator[np.nda
     if path.is_dir():
         frames: Iterator[np.ndarray] = map(read_picture, folder_pictures(path))
     elif path.suffix.lower() in (*ANIMATION_SUFFIXES, *FRAME_SUFFIXES):
-        frames = _animation_frames(path)
+        frames = _sound(_animation_frames(path, tell), partial, tell)
     else:
-        frames = _film_frames(path, held, max_bytes)
+        frames = _sound(_film_frames(path, held, max_bytes, tell), partial, tell)
     first = None
     for count, frame in enumerate(frames):
         first = frame if first is None else first
@@ -101,31 +113,47 @@ def read_frames(path: Path, held: int | None, max_bytes: int) -> Iterator[np.nda
         yield frame
 
 
-def _film_frames(path: Path, held: int | None, max_bytes: int) -> Iterator[np.ndarray]:
-    """Decode a film with PyAV, one (H, W, 3) uint8 frame at a time, turned upright."""
-    count = 0
+class _Damage(VideoUnreadable):
+    """What came before it is sound."""
+
+
+def _sound(frames: Iterator[np.ndarray], partial: bool, tell: Tell) -> Iterator[np.ndarray]:
+    try:
+        yield from frames
+    except _Damage as damage:
+        if not partial:
+            raise
+        tell(f"{str(damage).rpartition(';')[0]}; going on with what comes before")
+
+
+def _film_frames(path: Path, held: int | None, max_bytes: int, tell: Tell) -> Iterator[np.ndarray]:
+    """Decode a film with PyAV, one (H, W, 3) uint8 frame at a time, as players show it."""
+    count, pace = 0, Pace(shown(path), tell)
     try:
         with av.open(f"file:{path}", options=AV_OPTIONS) as container:
-            if not container.streams.video:
+            stream = main_stream(container)
+            if stream is None:
                 raise VideoUnreadable(f"{shown(path)} holds no pictures (sound only?); give {KINDS}")
-            codec = container.streams.video[0].codec_context
+            codec = stream.codec_context
             if codec is None:
                 raise VideoUnreadable(
                     f"{shown(path)} names no known codec; encode it anew (ffmpeg -i IN OUT.mp4)"
                 )
-            codec.thread_type = "AUTO"  # the default, slices, hides damage instead of flagging it
             require_room(2, codec.height, codec.width, path, max_bytes)
-            for frame in container.decode(video=0):
+            promise = Promise(container, stream)
+            for frame in decoded(container, stream, promise):
                 if frame.is_corrupt:
-                    raise VideoUnreadable(_damaged(path, count, "the decoder had to guess"))
+                    raise _damaged(path, count, "the decoder had to guess")
                 frames = count + 1 if held is None else min(count + 1, held)
                 require_room(frames, frame.height, frame.width, path, max_bytes)
-                pixels = frame.to_ndarray(format="rgb24")
-                yield np.rot90(pixels, k=round(getattr(frame, "rotation", 0) / 90))
+                pace.shown_at(frame.time)
+                yield pixels(frame, stream)
                 count += 1
+            if count and (missing := promise.broken(count)):
+                raise _damaged(path, count, f"cut off: {missing}")
     except av.error.FFmpegError as error:
         if count:
-            raise VideoUnreadable(_damaged(path, count, reason(error))) from error
+            raise _damaged(path, count, reason(error)) from error
         raise VideoUnreadable(
             f"{shown(path)} is no video that can be decoded ({reason(error)}); give {KINDS}"
         ) from error
@@ -133,9 +161,9 @@ def _film_frames(path: Path, held: int | None, max_bytes: int) -> Iterator[np.nd
         raise VideoUnreadable(f"{shown(path)} cannot be decoded: {reason(error)}; give {KINDS}") from error
 
 
-def _animation_frames(path: Path) -> Generator[np.ndarray, None, None]:
+def _animation_frames(path: Path, tell: Tell) -> Generator[np.ndarray, None, None]:
     """The whole frames of an animated picture, (H, W, 3) uint8 each."""
-    count = 0
+    count, pace = 0, Pace(shown(path), tell)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
@@ -145,14 +173,32 @@ def _animation_frames(path: Path) -> Generator[np.ndarray, None, None]:
                 first = 1 if picture.info.get("default_image") else 0
                 for index in range(first, total):
                     picture.seek(index)
-                    yield _rgb(picture, path)
+                    image = _rgb(picture, path)
+                    if (
+                        index < total - 1
+                    ):  # how long the last one stays before the loop begins anew is no pace
+                        pace.shown_for(picture.info.get("duration", 0) / 1000)
+                    yield image
                     count += 1
     except _PILLOW_ERRORS as error:
         if count:
-            raise VideoUnreadable(_damaged(path, count, reason(error))) from error
+            raise _damaged(path, count, reason(error)) from error
         raise VideoUnreadable(
             f"{shown(path)} is no picture that can be decoded ({reason(error)}); give {KINDS}"
         ) from error
+
+
+def is_made_here(path: Path) -> bool:
+    """Whether a film or animated picture says that this program drew it."""
+    try:
+        if path.suffix.lower() in ANIMATION_SUFFIXES:
+            with PillowImage.open(path) as picture:
+                comment = picture.info.get("comment", b"")
+                return comment == DRAWN.encode()
+        with av.open(f"file:{path}", options=AV_OPTIONS) as container:
+            return container.metadata.get("comment") == DRAWN
+    except (*_PILLOW_ERRORS, av.error.FFmpegError, PillowImage.DecompressionBombWarning):
+        return False  # whether it can be read at all is told when it is read
 
 
 def folder_pictures(folder: Path) -> list[Path]:
@@ -184,7 +230,7 @@ def read_picture(path: Path) -> np.ndarray:
     Raises:
         VideoUnreadable: it cannot be decoded.
     """
-    frames = _animation_frames(path)
+    frames = _animation_frames(path, notice)
     first = next(frames, None)
     frames.close()  # releases the file
     if first is None:
@@ -197,11 +243,8 @@ def _rgb(picture: Any, path: Path) -> np.ndarray:
         raise VideoUnreadable(
             f"{shown(path)} has 16- or 32-bit grey pixels ({picture.mode}); save it with 8 bits"
         )
-    pixels = np.asarray(picture.convert("RGBA"))
-    alpha = pixels[..., 3:]
-    if (alpha == 255).all():
-        return pixels[..., :3]
-    return np.round(pixels[..., :3] * (alpha / 255.0)).astype(np.uint8)
+    # cameras write how they were held instead of turning the picture
+    return on_black(np.asarray(ImageOps.exif_transpose(picture).convert("RGBA")))
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
@@ -211,12 +254,10 @@ def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     return key, path.name
 
 
-def _damaged(path: Path, count: int, why: str) -> str:
-    repair = (
-        f"read its good part with max_frames={count}, or encode it anew" if count > 1 else "encode it anew"
-    )
+def _damaged(path: Path, count: int, why: str) -> _Damage:
+    repair = "read its good part with --partial (partial=True)" if count > 1 else "encode it anew"
     where = f"after frame {count - 1}" if count else "from its first frame on"
-    return f"{shown(path)} is damaged {where} ({why}); {repair}"
+    return _Damage(f"{shown(path)} is damaged {where} ({why}); {repair}, or fetch it again")
 
 
 def _size(frame: np.ndarray) -> str:

@@ -40,6 +40,10 @@ class VideoUnreadable(KinetoscopeError):
     """The video file is missing, empty, corrupt or not RGB."""
 
 
+class InputNotice(UserWarning):
+    """What was given was read, but not just as it is: only a part, or under other names."""
+
+
 class OutputUnwritable(KinetoscopeError):
     """A result cannot be written where it was asked for."""
 

@@ -108,17 +108,16 @@ class MetricOperator:
         weights = torch.where(kept, self._weights, 1.0).double()
         return (spectrum * mixed / weights * kept).sum(dim=(1, 2, 3, 4))
 
-    def colour_share(self, gradient: VideoBatch) -> Tensor:
-        """Energy of a gradient's colour over that of its brightness, (B,), smoothed as M does, no colour
-        weighed.
+    def energies(self, gradient: VideoBatch) -> Tensor:
+        """Energy of a gradient's colour and of its brightness, (2, B), smoothed as M does, no colour weighed.
 
-        For a linear unit above 1 means: the best clip loses more than half of its response with its colour.
+        For a linear unit, more colour than brightness means: the best clip loses more than half of its
+        response with its colour.
         """
         smooth = self._weights.sqrt() * self._forth(gradient)
         brightness = torch.einsum("c,bcthw->bthw", self._grey.to(smooth), smooth)[:, None]
         colour = (smooth - brightness).square().sum(dim=(1, 2, 3, 4))
-        whole = brightness.square().sum(dim=(1, 2, 3, 4)) * gradient.shape[1]
-        return colour / whole.clamp(min=torch.finfo(gradient.dtype).tiny)
+        return torch.stack([colour, brightness.square().sum(dim=(1, 2, 3, 4)) * gradient.shape[1]])
 
     def _coloured(self, x: VideoBatch, free: Tensor | None) -> VideoBatch:
         mixed = (self._colour.to(x) @ x.flatten(2)).view_as(x)

@@ -5,7 +5,7 @@ import json
 import math
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 def unwritable(path: Path, error: Exception) -> OutputUnwritable:
     """The error to raise when `path` cannot be written."""
     reason = getattr(error, "strerror", None) or str(error)
-    blocked = next((parent for parent in path.parents if parent.is_file()), None)
+    blocked = None
+    with suppress(OSError, ValueError):  # a name that is too long cannot even be asked about
+        blocked = next((parent for parent in path.parents if parent.is_file()), None)
     where = f"{str(blocked)!r} is a file, not a folder" if blocked else reason
     return OutputUnwritable(f"cannot write {str(path)!r}: {where}; choose another --out or free the place")
 

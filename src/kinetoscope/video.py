@@ -20,18 +20,23 @@ MAX_BYTES = 4 * 2**30
 """Largest decoded clip (float32) that is read unless asked for more, in bytes."""
 
 
-def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: int = MAX_BYTES) -> Video:
-    """Read a clip as numbers.
+def read_video(
+    path: str | Path, *, max_frames: int | None = None, max_bytes: int = MAX_BYTES, partial: bool = False
+) -> Video:
+    """Read a clip as numbers, as players show it.
 
-    Animated frames are whole (disposal is applied) and lossless formats come back bit for bit; transparent
-    pixels lie on black. Grey pictures become RGB. An array may be (T, 3, H, W) or (T, H, W, 3); where both
-    fit, the first is meant.
+    Frames are turned and mirrored as their file says, oblong pixels are made square, and transparent ones lie
+    on black. Of several films in a file the one marked default is read. Animated frames are whole (disposal
+    is applied) and lossless formats come back bit for bit. Grey pictures become RGB. An array may be
+    (T, 3, H, W) or (T, H, W, 3); where both fit, the first is meant. Frames are taken as evenly spaced; where
+    they are not, `InputNotice` warns.
 
     Args:
         path: mp4, avi, webm, mkv, gif, animated webp or png, a folder of frames (in natural order: 2 before
             10), or .npy (uint8 in [0, 255] or floats in [0, 1]).
         max_frames: read the first so many frames only; at least 2.
         max_bytes: refuse a clip that is larger than this as float32.
+        partial: of a damaged or cut film read what comes before, and warn, instead of refusing it.
 
     Returns:
         (T, 3, H, W) float32 in [0, 1], T at least 2.
@@ -51,7 +56,7 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
         array = open_array(path)[:max_frames]
         require_room(len(array), array.shape[2], array.shape[3], path, max_bytes)
         return array_video(array, path)
-    return _stack(read_frames(path, max_frames, max_bytes), path, max_frames, max_bytes)
+    return _stack(read_frames(path, max_frames, max_bytes, partial=partial), path, max_frames, max_bytes)
 
 
 class Window(NamedTuple):
@@ -69,7 +74,13 @@ class Window(NamedTuple):
 
 
 def read_windows(
-    path: str | Path, length: int, step: int, *, channels: int | None = 3, max_bytes: int = MAX_BYTES
+    path: str | Path,
+    length: int,
+    step: int,
+    *,
+    channels: int | None = 3,
+    max_bytes: int = MAX_BYTES,
+    partial: bool = False,
 ) -> Generator[Window, None, None]:
     """Read a clip of any length piece by piece; no more than `length` frames are held at a time.
 
@@ -84,6 +95,7 @@ def read_windows(
             (T, H, W, C) only, a single one also from (T, H, W). RGB for 1 is left to `fit_channels`. None: as
             many as the clip has.
         max_bytes: refuse windows larger than this as float32.
+        partial: as for `read_video`.
 
     Raises:
         VideoUnreadable, ClipTooSmall: as for `read_video`, some only when the frames are reached.
@@ -97,7 +109,7 @@ def read_windows(
     require_present(path)
     held: deque[Image] = deque(maxlen=length)
     start = count = 0
-    for frame in _float_frames(path, length, channels, max_bytes):
+    for frame in _float_frames(path, length, channels, max_bytes, partial):
         if count == start + length:
             yield Window(start, torch.stack([*held]), last=False)
             start += step
@@ -148,7 +160,9 @@ def fit_channels(video: Video, channels: int) -> Float[Tensor, "time _ height wi
     return video
 
 
-def _float_frames(path: Path, held: int, channels: int | None, max_bytes: int) -> Iterator[Image]:
+def _float_frames(
+    path: Path, held: int, channels: int | None, max_bytes: int, partial: bool
+) -> Iterator[Image]:
     """Frames (C, H, W) in [0, 1] of any clip, one by one."""
     if is_array(path):
         array = open_array(path, channels)
@@ -161,7 +175,7 @@ def _float_frames(path: Path, held: int, channels: int | None, max_bytes: int) -
             f"{shown(path)} is read as RGB, and {channels} channels are taken; "
             f"save the clip as .npy (T, {channels}, H, W), values in [0, 1]"
         )
-    for count, frame in enumerate(read_frames(path, held, max_bytes)):
+    for count, frame in enumerate(read_frames(path, held, max_bytes, partial=partial)):
         require_room(min(count + 1, held), frame.shape[0], frame.shape[1], path, max_bytes)
         yield as_video([frame])[0]
 

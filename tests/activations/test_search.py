@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from kinetoscope.activations.search import Hit, crops, find_clips, search
+from kinetoscope.activations.clips import find_clips
+from kinetoscope.activations.search import Hit, crops, search
 from kinetoscope.errors import SettingInvalid, VideoUnreadable
 from kinetoscope.models.card import ModelCard
 
@@ -49,7 +50,7 @@ class Detector(nn.Module):
 
 
 def test_the_planted_flash_is_found_and_cut_out(tmp_path: Path) -> None:
-    files = find_clips(folder(tmp_path))
+    files = find_clips(folder(tmp_path)).files
     assert [file.name for file in files] == ["a.npy", "b.npy", "broken.mp4", "c.npy", "short.npy"]
     told = []
     found = search(
@@ -72,7 +73,7 @@ def test_the_planted_flash_is_found_and_cut_out(tmp_path: Path) -> None:
 
 
 def test_hits_of_one_file_share_no_frames(tmp_path: Path) -> None:
-    files = find_clips(folder(tmp_path))
+    files = find_clips(folder(tmp_path)).files
     found = search(Detector(), "head", [1], files, CARD, count=20, step=1)
     hits = found.hits[1]
     assert all(hit.position is None and hit.box[1:] == ((0, H), (0, W)) for hit in hits)
@@ -99,7 +100,7 @@ def test_hits_of_one_file_share_no_frames(tmp_path: Path) -> None:
 def test_what_cannot_be_searched_is_said(tmp_path: Path) -> None:
     with pytest.raises(VideoUnreadable, match="no videos"):
         find_clips(tmp_path)
-    files = find_clips(folder(tmp_path))
+    files = find_clips(folder(tmp_path)).files
     with pytest.raises(SettingInvalid, match="at least 1"):
         search(Detector(), "cubes", [0], files, CARD, count=0)
     with pytest.raises(SettingInvalid, match="step"):

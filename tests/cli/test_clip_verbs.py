@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from clip_files import film, noise
 from safetensors.torch import load_file, save_file
 
 FACTORY = """
@@ -230,3 +231,46 @@ def test_wrong_wishes(
     assert done.status == status
     assert re.search(told, done.err)
     assert not (tmp_path / "o").exists()
+
+
+def test_a_search_does_not_find_its_own_pictures(run, place: tuple[str, Path], tmp_path: Path) -> None:
+    """Results inside the folder that is searched change nothing, wherever earlier ones lie."""
+    model, clip = place
+    words = ("search", model, "0", "--units", "2", "--clips", clip.parent, "--count", 2, "--quiet")
+    (clip.parent / "notes.txt").touch()
+    found = []
+    for out in ("a", "b", "."):
+        assert run(*words, "--out", clip.parent / out).status == 0
+        record = json.loads((clip.parent / out / "search.json").read_text())
+        assert record["skipped"][str(clip.parent / "notes.txt")] == "no clip by its name"
+        found.append(record["units"])
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_cut_film_is_refused_by_every_verb_unless_a_part_will_do(
+    run, place: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kinetoscope.cli.decompose._run", lambda *args, **options: None)
+    model, _ = place
+    (tmp_path / "films").mkdir()
+    cut = film(tmp_path / "films" / "cut.mkv", noise(40), "mpeg4", "matroska")
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    verbs = {
+        "d": ("decompose", cut),
+        "f": ("feature-maps", cut, "--random-kernel", "3x3x3", "--filters", 1),
+        "a": ("attribute", cut, "--model", model, "--target", "b", "--method", "gradient"),
+    }
+    for name, words in verbs.items():
+        refused = run(*words, "--out", tmp_path / name, "--quiet")
+        assert (refused.status, refused.out, refused.err.count("\n")) == (1, "", 1)
+        assert "cut off: its" in refused.err
+        assert not (tmp_path / name).exists()
+        told = run(*words, "--out", tmp_path / name, "--quiet", "--partial")
+        assert told.status == 0
+        assert told.err.count("\n") == 1
+        assert "going on with what comes before" in told.err
+    search = ("search", model, "0", "--units", "2", "--clips", cut.parent, "--quiet")
+    for partial in ((), ("--partial",)):
+        assert run(*search, "--out", tmp_path / "s", *partial).status == 0
+        skipped = json.loads((tmp_path / "s" / "search.json").read_text())["skipped"]
+        assert bool(skipped) != bool(partial)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from kinetoscope.errors import ModelNotFound, ModelUnusable, SettingInvalid
+from kinetoscope.models.factory import load_factory
 from kinetoscope.models.registry import card_of, load_model, weights_sha256
 
 MODELS = """
@@ -126,3 +127,21 @@ def test_interrupting_a_factory_is_no_fault_of_the_model(folder: Path) -> None:
         load_model(f"{folder}/my-models.py:stop")
     with pytest.raises(SettingInvalid, match="num_classes"):
         load_model(f"{folder}/my-models.py:plain", num_classes=3)
+
+
+@pytest.mark.parametrize("late", ["from neighbour_net import net", "import neighbour_net"])
+def test_a_factory_may_import_its_neighbours_when_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    folder = tmp_path / late[:4]
+    folder.mkdir()
+    (folder / "neighbour_net.py").write_text("from torch import nn\nnet = nn.Conv3d(3, 2, 1)\n")
+    name = "net" if late.startswith("from") else "neighbour_net.net"
+    (folder / "mine.py").write_text(f"def factory():\n    {late}\n    return {name}\n")
+    before = list(sys.path)
+    for place in (str(folder / "mine.py"), "mine"):
+        monkeypatch.chdir(folder if place == "mine" else tmp_path)
+        monkeypatch.delitem(sys.modules, "neighbour_net", raising=False)
+        monkeypatch.delitem(sys.modules, "mine", raising=False)
+        assert isinstance(load_factory(f"{place}:factory")[0], nn.Conv3d)
+        assert sys.path == before

@@ -1,6 +1,9 @@
 """Clips written to files, and what reading them must give."""
 
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -34,15 +37,39 @@ def expected(frames: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255.0
 
 
-def film(path: Path, frames: np.ndarray, codec: str, kind: str) -> Path:
-    """Write a film of frames (T, H, W, 3), bytes."""
-    with av.open(str(path), "w", format=kind) as container:
+def film(
+    path: Path,
+    frames: np.ndarray,
+    codec: str,
+    kind: str,
+    *,
+    pixels: str = "yuv420p",
+    times: Sequence[int] | None = None,
+    prepare: Callable[[Any], object] = lambda stream: None,
+    **container_options: str,
+) -> Path:
+    """Write a film.
+
+    Args:
+        frames: (T, H, W, 3 or 4), bytes.
+        pixels: the format they are stored in.
+        times: at which each is shown, milliseconds; None: ten a second.
+        prepare: sets what else the stream has before it is written.
+    """
+    form = "rgba" if frames.shape[3] == 4 else "rgb24"
+    with av.open(str(path), "w", format=kind, options=container_options) as container:
         stream = container.add_stream(codec, rate=10)
         stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         stream.bit_rate = 4_000_000
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        prepare(stream)
+        for number, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(picture, format=form)
+            if times is not None:
+                frame.pts, frame.time_base = times[number], Fraction(1, 1000)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
 
@@ -50,7 +77,8 @@ def film(path: Path, frames: np.ndarray, codec: str, kind: str) -> Path:
 def animation(path: Path, frames: np.ndarray, **options: object) -> Path:
     """Write an animated picture of frames (T, H, W, 3 or 4), bytes."""
     pictures = [PillowImage.fromarray(frame) for frame in frames]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=100, **options)
+    settings = {"duration": 100, **options}
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **settings)
     return path
 
 

@@ -20,7 +20,7 @@ from kinetoscope.render.attribution import (
     softened,
 )
 from kinetoscope.render.hits import hit_pictures
-from kinetoscope.render.kernels import MOST, colour_picture, draw_kernels, kernel_pictures
+from kinetoscope.render.kernels import MOST, colour_picture, draw_kernels, kernel_pictures, kernel_scales
 from kinetoscope.render.maps import MOST as MOST_MAPS
 from kinetoscope.render.maps import map_pictures
 from kinetoscope.units.spans import Span
@@ -194,3 +194,21 @@ def test_hits_of_any_size_play_side_by_side() -> None:
     cells = [p[:, pictures[0].shape[1] // 2 :] for p in pictures]
     assert np.array_equal(cells[0], cells[2])
     assert not np.array_equal(cells[0], cells[1])
+
+
+def test_kernels_that_one_scale_would_hide_get_their_own() -> None:
+    torch.manual_seed(0)
+    weights = torch.randn(6, 3, 2, 5, 5)
+    even = kernel_scales(weights, float(weights.abs().max()))
+    assert even == [float(weights.abs().max())] * 6
+    weights[1:] *= 0.02
+    scales = kernel_scales(weights, float(weights.abs().max()))
+    assert scales == weights.abs().amax(dim=(1, 2, 3, 4)).tolist()
+    assert kernel_scales(weights, 4.0, per_kernel=False) == [4.0] * 6
+    assert kernel_scales(torch.zeros(2, 1, 1, 3, 3), 0.0, per_kernel=True) == [1.0] * 2
+    names, notes = ["n"] * 6, [""] * 6
+    shared, own = (draw_kernels(weights, s, names, notes)[:-40, 150:].astype(int) for s in (even, scales))
+    row = slice(64 + 48, 64 + 2 * 48)  # of the second kernel
+    assert np.ptp(own[row]) > 3 * np.ptp(shared[row]) > 0 or np.ptp(own[row]) == 255
+    assert np.array_equal(own[64:108, :90], shared[64:108, :90]) == (scales[0] == even[0])
+    assert len(list(kernel_pictures(weights, scales, names))) == 2

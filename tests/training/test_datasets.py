@@ -4,7 +4,9 @@ import pytest
 
 from kinetoscope.errors import SettingInvalid
 from kinetoscope.models.labels import class_names
-from kinetoscope.training.datasets import list_jester, list_ucf101
+from kinetoscope.training.datasets import list_jester, list_ucf101, present
+from kinetoscope.training.recipes import DataRecipe
+from kinetoscope.training.samples import open_data
 
 
 def ucf101(folder):
@@ -78,3 +80,61 @@ def test_jester_lines_that_make_no_sense(tmp_path, line):
     (tmp_path / "jester-v1-train.csv").write_text(line)
     with pytest.raises(SettingInvalid, match="not ID;LABEL"):
         list_jester(tmp_path)
+
+
+def test_marks_and_spaces_in_lists_are_no_matter(tmp_path):
+    lists = ucf101(tmp_path) / "ucfTrainTestlist"
+    (lists / "classInd.txt").write_text("\ufeff1 Archery\r\n2 Baby Crawling\r\n", encoding="utf-8")
+    (lists / "trainlist01.txt").write_text(
+        "\ufeffArchery/v Archery 1.avi 1\r\nBaby Crawling/v_g09 (2).avi   2\nBaby Crawling\\v 3\n",
+        encoding="utf-8",
+    )
+    (lists / "testlist01.txt").write_text("Baby Crawling/take 7.avi\nArchery/v 12\n")
+    found = list_ucf101(tmp_path, 1)
+    assert found.class_names == ("Archery", "Baby Crawling")
+    assert [(v.path.name, v.label) for v in found.train] == [
+        ("v Archery 1.avi", 0),
+        ("v_g09 (2).avi", 1),
+        ("v", 1),
+    ]
+    assert [(v.path.name, v.label) for v in found.validation] == [("take 7.avi", 1), ("v", 0)]
+    rows = "\ufeff34870; Drumming Fingers\r\n56557 ;Thumb Up\n"
+    (tmp_path / "jester-v1-train.csv").write_text(rows, encoding="utf-8")
+    (tmp_path / "jester-v1-validation.csv").write_text("\ufeff9223;Thumb Up\n", encoding="utf-8")
+    jester = list_jester(tmp_path)
+    assert [v.path.name for v in (*jester.train, *jester.validation)] == ["34870", "56557", "9223"]
+
+
+def touch(found, but=()):
+    for video in (*found.train, *found.validation):
+        video.path.parent.mkdir(parents=True, exist_ok=True)
+        if video.path.name not in but:
+            video.path.touch()
+
+
+def test_what_is_missing_is_counted_once_and_left_out(tmp_path):
+    lists = ucf101(tmp_path) / "ucfTrainTestlist"
+    many = "".join(f"Archery/v_{n:02}.avi 1\nBabyCrawling/v_{n:02}.avi 2\n" for n in range(20))
+    (lists / "trainlist01.txt").write_text(many)
+    found = list_ucf101(tmp_path, 1)
+    touch(found, but=("v_03.avi",))
+    kept, lines = present(found, tmp_path)
+    assert len(kept.train) == 38
+    assert kept.validation == found.validation
+    assert [line.rpartition("/")[2] for line in lines] == ["v_03.avi'"] * 2
+    for file in (tmp_path / "UCF-101" / "BabyCrawling").glob("v_[01]*.avi"):
+        file.unlink()
+    told = (
+        r"^21 of 41 videos in the lists are missing from '.*', among them all of BabyCrawling: "
+        r".*/Archery/v_03.avi, (\S+, ){3}\S+v_03.avi and 16 more; complete the folder"
+    )
+    with pytest.raises(SettingInvalid, match=told):
+        present(found, tmp_path)
+
+
+def test_the_seed_decides_nothing_about_missing_videos(tmp_path):
+    found = list_ucf101(ucf101(tmp_path), 1)
+    touch(found, but=("v_Archery_g08_c01.avi",))
+    for seed in range(4):
+        with pytest.raises(SettingInvalid, match=r"1 of 3 videos .* all of Archery"):
+            open_data(DataRecipe(name="ucf101", folder=str(tmp_path)), seed)

@@ -57,7 +57,13 @@ def test_positions_are_checked_against_the_map_axis_by_axis() -> None:
             check_position(outside, (2, 5, 7))
     with pytest.raises(UnitOutOfRange, match="no map"):
         check_position((0, 0, 0), ())
-    for text in ["1,2", "1,2,3,4", "a,b,c", "-1,0,0", ""]:
+    assert check_position(parse_position("50"), (100,)) == (50,)
+    for position, axes in [((50,), (2, 5, 7)), ((1, 2), (2, 5, 7)), ((1, 2, 3), (100,))]:
+        with pytest.raises(SettingInvalid, match="does not fit the layer's map of"):
+            check_position(position, axes)
+    with pytest.raises(UnitOutOfRange, match="position 100 lies outside the layer's map of 100"):
+        check_position((100,), (100,))
+    for text in ["1,2,3,4", "1,", "a,b,c", "-1,0,0", ""]:
         with pytest.raises(SettingInvalid, match="T,Y,X"):
             parse_position(text)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,7 @@ from ..types import Video
 from ..units.fields import layer_spans
 from ..units.spans import WHOLE, Axis, Span
 from ..units.tap import output_shape, tap
-from ..video import Window, fit_channels, fit_clip
+from ..video import MAX_BYTES, Window, fit_channels, fit_clip
 
 Kernels = Float[Tensor, "filter channel depth rows columns"]
 Maps = Float[Tensor, "filter steps rows columns"]
@@ -83,9 +84,13 @@ def random_kernels(filters: int, channels: int, size: tuple[int, int, int], seed
     Raises:
         SettingInvalid: no filters, or a size below 1.
     """
+    wanted = "x".join(map(str, size))
     if min(filters, channels, *size) < 1:
-        wanted = "x".join(map(str, size))
         raise SettingInvalid(f"{filters} filters of {wanted}: each number is at least 1")
+    if (bytes_ := 4 * filters * channels * prod(size)) > MAX_BYTES:
+        raise SettingInvalid(
+            f"{filters} filters of {wanted} take {bytes_ / 1e9:.3g} GB; give fewer or smaller ones"
+        )
     drawn = torch.randn(filters, channels, *size, generator=torch.Generator().manual_seed(seed))
     return drawn / torch.linalg.vector_norm(drawn, dim=(1, 2, 3, 4), keepdim=True)
 
@@ -165,6 +170,7 @@ def stream_maps(windows: Iterable[Window], filters: Filters) -> Iterator[Block]:
 
     Raises:
         ClipTooSmall: the clip is smaller than a filter.
+        SettingInvalid: the maps of one window are too large for any memory.
         VideoUnreadable: it has other channels.
     """
     span, stride = filters.spans[0], int(filters.spans[0].stride)
@@ -175,12 +181,24 @@ def stream_maps(windows: Iterable[Window], filters: Filters) -> Iterator[Block]:
         channels, size = filters.channels, filters.size
         clip = fit_channels(video, channels) if size is None else fit_clip(video, channels, *size)
         end = start + len(clip)
+        _require_room(filters, clip)
         maps = _apply(filters, clip)
         first = start // stride
         # a place that sees beyond a cut would have seen other frames there, not padding
         sound = first + maps.shape[1] if window.last else int((end - span.start - span.size) // stride) + 1
         yield Block(clip=clip[frames - start :], maps=maps[:, steps - first : sound - first])
         frames, steps = end, sound
+
+
+def _require_room(filters: Filters, clip: Video) -> None:
+    extents = (len(clip), *clip.shape[2:])
+    places = [max(0, (n - s.size) // s.stride + 1) for n, s in zip(extents, filters.spans, strict=True)]
+    if (size := 4 * len(filters.names) * prod(places)) > MAX_BYTES:
+        wanted = "x".join(map(str, map(int, places)))
+        raise SettingInvalid(
+            f"{len(filters.names)} maps of {wanted} take {size / 1e9:.3g} GB at a time; "
+            "give fewer filters or units, or a smaller --size"
+        )
 
 
 def _apply(filters: Filters, clip: Video) -> Maps:

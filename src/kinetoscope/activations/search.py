@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..decoders import ANIMATION_SUFFIXES, FILM_SUFFIXES
 from ..errors import ClipTooSmall, SettingInvalid, VideoUnreadable
 from ..models.card import ModelCard
 from ..optimal.ascend import normalize
@@ -15,9 +14,6 @@ from ..types import Video
 from ..units.fields import Box, field_box, layer_spans
 from ..units.tap import tap
 from ..video import Window, fit_clip, read_windows
-
-STILL_SUFFIXES = (".png",)
-"""May be animated, but in a folder they are frames."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +53,6 @@ class Found:
     windows: int
 
 
-def find_clips(folder: Path) -> list[Path]:
-    """The videos below a folder, in order of their paths.
-
-    Raises:
-        VideoUnreadable: there is none.
-    """
-    kinds = set(FILM_SUFFIXES + ANIMATION_SUFFIXES) - set(STILL_SUFFIXES)
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in kinds and file.is_file())
-    if not files:
-        raise VideoUnreadable(f"no videos below {str(folder)!r}; give a folder of {', '.join(sorted(kinds))}")
-    return files
-
-
 def search(
     model: nn.Module,
     layer: str,
@@ -79,6 +62,7 @@ def search(
     *,
     count: int = 9,
     step: int | None = None,
+    partial: bool = False,
     device: str = "cpu",
     progress: Callable[[Path, int], None] | None = None,
 ) -> Found:
@@ -92,6 +76,7 @@ def search(
         card: what the network expects; windows have its clip's size.
         count: hits kept per unit.
         step: frames from one window to the next; None: half a window.
+        partial: as for `video.read_video`; otherwise a damaged file is skipped from its damage on, and told.
         device: where to compute.
         progress: told about every window: the file, and the window's first frame.
 
@@ -108,7 +93,7 @@ def search(
     with tap(model, layer, units=index, device=device) as forward, torch.no_grad():
         for file in files:
             try:
-                for window in _windows(file, card, step):
+                for window in _windows(file, card, step, partial):
                     clip = fit_clip(window.video, card.channels, *card.clip[1:])
                     maps = forward(normalize(clip.transpose(0, 1)[None], card))[0].cpu()
                     windows += 1
@@ -127,10 +112,10 @@ def search(
     return Found({unit: tuple(hits) for unit, hits in best.items()}, skipped, windows)
 
 
-def _windows(file: Path, card: ModelCard, step: int | None) -> Iterator[Window]:
+def _windows(file: Path, card: ModelCard, step: int | None, partial: bool) -> Iterator[Window]:
     """Windows as long as the network's clip, `step` frames apart, or half a window."""
     length = card.clip[0]
-    return read_windows(file, length, step or max(1, length // 2), channels=card.channels)
+    return read_windows(file, length, step or max(1, length // 2), channels=card.channels, partial=partial)
 
 
 def _peak(values: Tensor) -> tuple[float, tuple[int, int, int] | None]:
@@ -152,19 +137,21 @@ def _kept(hits: list[Hit], new: Hit, count: int) -> list[Hit]:
     return sorted([*(h for h in hits if h not in rivals), new], key=lambda h: -h.response)[:count]
 
 
-def crops(hits: Iterable[Hit], card: ModelCard, *, step: int | None = None) -> Iterator[tuple[Hit, Video]]:
+def crops(
+    hits: Iterable[Hit], card: ModelCard, *, step: int | None = None, partial: bool = False
+) -> Iterator[tuple[Hit, Video]]:
     """Read what the units saw, file by file: each hit with its (T, C, h, w) in [0, 1].
 
     Args:
         hits: from `search`.
-        card, step: as they were there.
+        card, step, partial: as they were there.
     """
     by_source: dict[Path, list[Hit]] = {}
     for hit in hits:
         by_source.setdefault(hit.source, []).append(hit)
     for source, wanted in by_source.items():
         last = max(hit.window for hit in wanted)
-        for window in _windows(source, card, step):
+        for window in _windows(source, card, step, partial):
             here = [hit for hit in wanted if hit.window == window.start]
             clip = fit_clip(window.video, card.channels, *card.clip[1:]) if here else None
             for hit in here:

@@ -3,7 +3,8 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..records import whole_file
+from ..records import ARRAYS_FILE, unwritable, whole_file
 
 TimeFirst = Float[Tensor, "time ..."]
 
@@ -22,8 +23,17 @@ class Spool:
     """A float32 array that grows along time in a nameless file, read back frame by frame; use `with`."""
 
     def __init__(self, folder: Path) -> None:
-        """Args: folder: where the file lies; its disk needs the room, memory does not."""
-        self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
+        """Make it.
+
+        Args:
+            folder: where the file lies; its disk needs the room, memory does not.
+
+        Raises:
+            OutputUnwritable: the disk is full or the folder shut; so does `append`.
+        """
+        self._place = folder / ARRAYS_FILE
+        with self._writing():
+            self._file: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by __exit__
         self._inner: tuple[int, ...] = ()
         self._length = 0
 
@@ -33,7 +43,15 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a disk that is full, which has been told
+            self._file.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise unwritable(self._place, error) from error
 
     def __len__(self) -> int:
         return self._length
@@ -46,8 +64,9 @@ class Spool:
     def append(self, block: TimeFirst) -> None:
         """Add frames, (T, ...)."""
         self._inner = tuple(block.shape[1:])
-        self._file.seek(0, os.SEEK_END)
-        self._file.write(block.detach().cpu().float().contiguous().numpy().data)
+        with self._writing():
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(block.detach().cpu().float().contiguous().numpy().data)
         self._length += len(block)
 
     def __getitem__(self, t: int) -> Tensor:
@@ -55,8 +74,10 @@ class Spool:
         if not 0 <= t < self._length:
             raise IndexError(t)
         size = int(np.prod(self._inner))
-        self._file.seek(4 * size * t)
-        return torch.frombuffer(bytearray(self._file.read(4 * size)), dtype=torch.float32).view(self._inner)
+        with self._writing():  # what waits in the buffer is written first
+            self._file.seek(4 * size * t)
+            data = bytearray(self._file.read(4 * size))
+        return torch.frombuffer(data, dtype=torch.float32).view(self._inner)
 
 
 def write_spools(

@@ -122,7 +122,8 @@ class _Network(nn.Module):
         self.model, self._tapped, self._card, self._objective = model, tapped, card, objective
 
     def forward(self, clips: Tensor) -> Tensor:
-        return self._objective(self._tapped(normalize(clips, self._card))).to(clips.device)
+        self.reached = self._tapped(normalize(clips, self._card))
+        return self._objective(self.reached).to(clips.device)
 
 
 @contextmanager

@@ -1,9 +1,8 @@
-"""Attribution methods, by captum: how much each place and moment of a clip contributes to a unit's response.
+"""Attribution methods, most by captum: how much each place and moment of a clip adds to a unit's response.
 
 Captum is imported when a method runs.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import LayerNotFound, ModelUnusable, SettingInvalid
+from ..errors import LayerNotFound, SettingInvalid
 from ..types import VideoBatch
+from .guided import guided_gradient
 
 AttributionMap = Float[Tensor, "time height width"]
 
@@ -58,7 +58,8 @@ class Problem:
     """What a method is given.
 
     Attributes:
-        network: takes clips (B, C, T, H, W) in [0, 1] to responses (B,); holds the model as a submodule.
+        network: takes clips (B, C, T, H, W) in [0, 1] to responses (B,); holds the model as a submodule, and
+            as `reached` what the target gave when it was last called.
         clip: (1, C, T, H, W) in [0, 1].
         baseline: the clip without content, same shape.
         cam_layer: the layer that Grad-CAM looks at; None for other methods.
@@ -83,17 +84,11 @@ def guided_backprop(problem: Problem) -> AttributionMap:
     """Largest absolute guided gradient among the channels; >= 0 (Springenberg et al. 2015, section 3.4).
 
     Raises:
-        ModelUnusable: the network has no `nn.ReLU` modules, the only ones captum can guide.
+        ModelUnusable: the network rectifies by something else than ReLUs, or not at all.
     """
-    from captum.attr import GuidedBackprop
-
-    if not any(isinstance(module, nn.ReLU) for module in problem.network.modules()):
-        raise ModelUnusable(
-            "guided-backprop needs nn.ReLU modules, and the network has none; take gradient or smoothgrad"
-        )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Setting backward hooks on ReLU")
-        return GuidedBackprop(problem.network).attribute(_leaf(problem.clip))[0].abs().amax(dim=0)
+    clip = _leaf(problem.clip)
+    response = problem.network(clip).sum()
+    return guided_gradient(problem.network.reached, response, clip)[0].abs().amax(dim=0)  # type: ignore[arg-type]
 
 
 def integrated_gradients(problem: Problem) -> AttributionMap:

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Clip, Debug, Device, Force, Out, Quiet, Seed, Size, Weights, read_size
+from .options import (
+    Clip,
+    Debug,
+    Device,
+    Force,
+    Out,
+    Partial,
+    Quiet,
+    Seed,
+    Size,
+    Weights,
+    read_size,
+)
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -41,6 +53,7 @@ def attribute(
     size: Size = None,
     weights: Weights = "default",
     seed: Seed = 0,
+    partial: Partial = False,
     device: Device = "cpu",
     force: Force = False,
     quiet: Quiet = False,
@@ -66,6 +79,7 @@ def attribute(
         "target": target,
         "method": method,
         "size": extent,
+        "partial": partial,
         "settings": asdict(settings),
         "versions": versions(),
     }
@@ -96,7 +110,8 @@ def _compute(
     card = replace(card, clip=(frames, height, width))
     unit = find_target(network, card, request["target"])
     parts: list[Part] = []
-    for window in read_windows(clip, frames, frames, channels=card.channels):
+    partial = request["partial"]
+    for window in read_windows(clip, frames, frames, channels=card.channels, partial=partial):
         fitted = fit_clip(window.video, card.channels, height, width)
         found = attribute(network, fitted, unit, request["method"], settings, card=card, device=device)
         parts.append(Part(window.start, found))

@@ -1,16 +1,19 @@
 """The outermost boundary: exit status, one line for every failure, and stopping by Ctrl-C or SIGTERM."""
 
+import errno
+import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
-from ..errors import KinetoscopeError, SettingInvalid
+from ..errors import InputNotice, KinetoscopeError, SettingInvalid
 
 
 class Interrupted(BaseException):
@@ -36,27 +39,107 @@ def main(arguments: list[str] | None = None) -> int:
 
     _Debug.on = False
     sys.excepthook = tell_unexpected
+    _open_streams()
     try:
-        with _signals():
+        with _signals(), _notices():
             app_main = typer.main.get_command(app).main
             app_main(args=arguments, prog_name="kinetoscope")
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        return _flushed() or status
     except Interrupted as stop:
         tell(f"stopped by {stop}; {stop.advice}")
         return stop.status
     except KinetoscopeError as error:
-        if _Debug.on:
-            sys.__excepthook__(type(error), error, error.__traceback__)
-        else:
-            tell(str(error))
+        _tell_failure(error, str(error))
+        return 1
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not (words := _of_the_machine(error)):
+            raise
+        _tell_failure(error, words)
+        return 1
+    return _flushed()
+
+
+def _tell_failure(error: BaseException, words: str) -> None:
+    if _Debug.on:
+        sys.__excepthook__(type(error), error, error.__traceback__)
+    else:
+        tell(words)
+
+
+def _of_the_machine(error: BaseException) -> str:
+    """What to say of a full disk, a file that cannot be had, or too little memory; "" of anything else."""
+    said = str(error)
+    if isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY):
+        return "this takes more memory than there is; give a smaller --size, fewer units, or a shorter clip"
+    if isinstance(error, OSError) and _in_echo(error):
+        _close_stdout()
+        return f"cannot write standard output: {error.strerror}; free the place or write elsewhere"
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        place = f" {error.filename!r}" if error.filename else ""
+        return f"cannot read or write{place}: {error.strerror}; free the place or choose another"
+    return ""
+
+
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "Storage size calculation overflowed",
+    "Unable to allocate",
+)
+_MACHINE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENAMETOOLONG, errno.EMFILE,
+    errno.ENFILE, errno.EACCES, errno.EPERM,
+}  # fmt: skip
+
+
+def _open_streams() -> None:
+    """Give a process that was started without stdout or stderr somewhere to write to.
+
+    Otherwise the next file that is opened gets their number, and what is told lands in it.
+    """
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, "w", closefd=False))
+
+
+def _flushed() -> int:
+    """Let what was printed out; 1, with a line, where it cannot be written, and else 0."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_stdout()  # whoever read has seen enough
+        return 1
+    except OSError as error:
+        _close_stdout()
+        tell(f"cannot write standard output: {error.strerror}; free the place or write elsewhere")
         return 1
     return 0
 
 
+def _in_echo(error: OSError) -> bool:
+    trace, inside = error.__traceback__, False
+    while trace is not None:
+        inside = inside or trace.tb_frame.f_code.co_name == "echo"
+        trace = trace.tb_next
+    return inside
+
+
+def _close_stdout() -> None:
+    """What is left in the buffer goes nowhere, so that the interpreter does not complain of it at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def tell(message: str) -> None:
     """One line on stderr."""
-    print("kinetoscope:", " ".join(message.split()), file=sys.stderr, flush=True)
+    with suppress(OSError, ValueError):  # nobody can be told that nobody can be told
+        print("kinetoscope:", " ".join(message.split()), file=sys.stderr, flush=True)
 
 
 def tell_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -64,7 +147,7 @@ def tell_unexpected(kind: type[BaseException], error: BaseException, trace: Trac
     if _Debug.on:
         sys.__excepthook__(kind, error, trace)
     else:
-        tell(f"{kind.__name__}: {error}; --debug shows where")
+        tell(_of_the_machine(error) or f"{kind.__name__}: {error}; --debug shows where")
 
 
 def set_debug(on: bool) -> bool:
@@ -80,6 +163,23 @@ def wrong_usage(option: str) -> Iterator[None]:
         yield
     except SettingInvalid as error:
         raise typer.BadParameter(str(error), param_hint=f"'{option}'") from error
+
+
+@contextmanager
+def _notices() -> Iterator[None]:
+    """Inside, each `InputNotice` is one line on stderr, once."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", InputNotice)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, InputNotice):
+                tell(str(message))
+            else:
+                others(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Debug, Device, Force, Formulation, MotionScale, Out, Preset, PresetChoice, Quiet, Seed
+from .options import (
+    Debug,
+    Device,
+    Force,
+    Formulation,
+    MotionScale,
+    Out,
+    Partial,
+    Preset,
+    PresetChoice,
+    Quiet,
+    Seed,
+)
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -28,6 +40,7 @@ def decompose(
     ] = None,
     preset: PresetChoice = Preset.default,
     seed: Seed = 0,
+    partial: Partial = False,
     device: Device = "cpu",
     motion_scale: MotionScale = None,
     force: Force = False,
@@ -40,7 +53,7 @@ def decompose(
     from .folder import ensure_device
 
     ensure_device(device)
-    clip = read_video(video)
+    clip = read_video(video, partial=partial)
     options = {
         "preset": preset.value,
         "formulation": None if formulation is None else formulation.value,

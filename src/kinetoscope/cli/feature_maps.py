@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Clip, Debug, Device, Force, Out, Quiet, Seed, Size, Weights, check_units, read_size
+from .options import (
+    Clip,
+    Context,
+    Debug,
+    Device,
+    Force,
+    Out,
+    Partial,
+    Quiet,
+    Seed,
+    Size,
+    Weights,
+    check_units,
+    read_size,
+    refuse_unused,
+)
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -23,6 +38,7 @@ class Scale(StrEnum):
 
 
 def feature_maps(
+    context: Context,
     clip: Clip,
     out: Out,
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="Send the clip through it.")] = None,
@@ -31,7 +47,7 @@ def feature_maps(
     random_kernel: Annotated[
         str | None, typer.Option(metavar="DxHxW", help="Frames, height and width of random kernels.")
     ] = None,
-    filters: Annotated[int, typer.Option(min=1, metavar="N", help="How many random kernels.")] = 4,
+    filters: Annotated[int, typer.Option(min=1, max=4096, metavar="N", help="How many random kernels.")] = 4,
     kernels: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Given kernels: a safetensors file that holds `kernels`."),
@@ -43,6 +59,7 @@ def feature_maps(
     size: Size = None,
     weights: Weights = "default",
     seed: Seed = 0,
+    partial: Partial = False,
     device: Device = "cpu",
     force: Force = False,
     quiet: Quiet = False,
@@ -59,6 +76,9 @@ def feature_maps(
         raise typer.BadParameter("give one of --model with --layer, --random-kernel, and --kernels")
     if (model is None) != (layer is None):
         raise typer.BadParameter("--model and --layer go together")
+    refuse_unused(context, model is None, "units", "weights", because="without --model")
+    refuse_unused(context, kernel is None, "filters", because="without --random-kernel")
+    refuse_unused(context, kernels is not None, "seed", because="with --kernels")
     from .folder import ensure_device, writable_folder
 
     ensure_device(device)
@@ -75,6 +95,7 @@ def feature_maps(
         "size": extent,
         "weights": weights,
         "seed": seed,
+        "partial": partial,
     }
     chosen = _filters(clip, request, device)
     with writable_folder(out), Reporter([str(clip)], quiet=quiet) as reporter:
@@ -123,7 +144,8 @@ def _run(
     core = 16 if request["size"] is None else request["size"][0]
 
     def blocks() -> "Iterator[Block]":
-        windows = read_windows(clip, *filters.window(core), channels=filters.channels)
+        partial = request["partial"]
+        windows = read_windows(clip, *filters.window(core), channels=filters.channels, partial=partial)
         return stream_maps(windows, filters)
 
     if request["top"] is not None:

@@ -19,10 +19,11 @@ def writable_folder(out: Path) -> Iterator[None]:
     Raises:
         OutputUnwritable: naming the folder and the reason.
     """
-    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    missing: list[Path] = []
     probe = out / f".{uuid.uuid4().hex}.part"
     try:
         try:
+            missing = [folder for folder in (out, *out.parents) if _is_absent(folder)]
             out.mkdir(parents=True, exist_ok=True)
             probe.write_bytes(b"")
             probe.unlink()
@@ -30,9 +31,16 @@ def writable_folder(out: Path) -> Iterator[None]:
             raise unwritable(probe.parent / "index.html", error) from error
         yield
     finally:
-        with contextlib.suppress(OSError, ValueError):
-            for folder in missing:
+        for folder in missing:
+            with contextlib.suppress(OSError, ValueError):
                 folder.rmdir()  # removes empty folders only
+
+
+def _is_absent(folder: Path) -> bool:
+    try:
+        return not folder.exists()
+    except OSError:  # of a name that is too long
+        return True
 
 
 def is_finished(folder: Path, expected: Mapping[str, Any], *, scale: float) -> bool:
@@ -49,6 +57,6 @@ def ensure_device(name: str) -> None:
     """Raise SettingInvalid unless torch knows the device and this machine has it."""
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()  # meta and its like hold no numbers
     except (RuntimeError, AssertionError, ImportError) as error:
         raise SettingInvalid(f"device {name!r} does not work here; try cpu") from error

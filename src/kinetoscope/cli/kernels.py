@@ -1,5 +1,6 @@
 """`kinetoscope kernels`: the weights of a convolution as pictures."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +14,23 @@ if TYPE_CHECKING:
 _STEPS_PER_SECOND = 3.0
 
 
+class Scale(StrEnum):
+    """Which kernels share their colours."""
+
+    auto = "auto"
+    shared = "shared"
+    per_kernel = "per-kernel"
+
+
 def kernels(
     model: Model,
     layer: Annotated[str, typer.Argument(metavar="LAYER", help="Dotted name of a convolution.")],
     out: Out,
     units: Annotated[str, typer.Option(metavar="UNITS", help="0,3,8-15 or all.")] = "all",
+    scale: Annotated[
+        Scale,
+        typer.Option(help="Whose colours are shared; auto: all, where none is too faint."),
+    ] = Scale.auto,
     weights: Weights = "default",
     seed: Seed = 0,
     debug: Debug = False,
@@ -39,7 +52,14 @@ def kernels(
             found,
             order,
             out,
-            {"model": model, "weights": weights, "layer": layer, "units": chosen, "seed": seed},
+            {
+                "model": model,
+                "weights": weights,
+                "layer": layer,
+                "units": chosen,
+                "seed": seed,
+                "colours": scale.value,
+            },
         )
     typer.echo(out / "kernels.png")
 
@@ -50,23 +70,27 @@ def _save(found: "LayerKernels", order: str, out: Path, request: dict[str, objec
     from ..pipeline import versions
     from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
     from ..render.frames import encode_gif, encode_png
-    from ..render.kernels import draw_kernels, kernel_pictures
+    from ..render.kernels import draw_kernels, kernel_pictures, kernel_scales
     from .record import begin_record, end_record
 
     begin_record(out / "kernels.json")
     names = [f"{found.layer}:{unit}" for unit in found.units]
-    notes = [f"separable {100 * share:.0f} %" for share in found.separability.tolist()]
+    per_kernel = {"auto": None, "shared": False, "per-kernel": True}[str(request["colours"])]
+    scales = kernel_scales(found.weights, found.scale, per_kernel)
+    own = [f", \N{PLUS-MINUS SIGN}{scale:.2g}" if len(set(scales)) > 1 else "" for scale in scales]
+    notes = [f"separable {100 * s:.0f} %{o}" for s, o in zip(found.separability.tolist(), own, strict=True)]
     write_arrays(out / ARRAYS_FILE, {"kernels": found.weights})
     swapped = order == "BGR" and found.weights.shape[1] == 3
     shown = found.weights.flip(1) if swapped else found.weights  # pictures are RGB
     short, title = [f"unit {unit}" for unit in found.units], f"{found.layer} of {request['model']}"
-    strips = draw_kernels(shown, found.scale, short, notes, title)
+    strips = draw_kernels(shown, scales, short, notes, title)
     write_bytes_atomically(out / "kernels.png", encode_png(strips))
-    pictures = np.stack([*kernel_pictures(shown, found.scale, short, title)])
+    pictures = np.stack([*kernel_pictures(shown, scales, short, title)])
     write_bytes_atomically(out / "kernels.gif", encode_gif(pictures, fps=_STEPS_PER_SECOND))
     numbers = {
         "shape": found.weights.shape,
         "scale": found.scale,
+        "scales": dict(zip(names, scales, strict=True)),
         "separability": dict(zip(names, found.separability.tolist(), strict=True)),
         "energy": dict(zip(names, found.energy.tolist(), strict=True)),
     }

@@ -4,6 +4,7 @@ import json
 
 import typer
 
+from .boundary import tell
 from .options import Debug, Json, Model, Seed, Size, Weights, read_size
 
 
@@ -17,14 +18,19 @@ def layers(
 ) -> None:
     """List a model's layers: output shapes, units, and how much of the clip a unit sees.
 
-    Weights do not matter to any of it, so none are fetched unless asked for.
+    Weights do not matter to any of it, so none are fetched unless asked for. Where a clip of --size goes only
+    part of the way, the layers it does not reach are listed with 0 calls, and the reason is told.
     """
     from ..models.registry import card_of, load_model
-    from ..units.layers import list_layers
+    from ..units.layers import list_reached
 
     clip = read_size(size)
     network = load_model(model, weights=weights, seed=seed)
-    rows = list_layers(network, card_of(network), size=clip)
+    rows, stopped = list_reached(network, card_of(network), size=clip)
+    if stopped is not None:
+        if not any(row.calls for row in rows):
+            raise stopped
+        tell(f"{stopped}; layers with 0 calls are not reached")
     if as_json:
         typer.echo(json.dumps([row.to_json() for row in rows], indent=2))
         return
@@ -36,6 +42,9 @@ def layers(
         seen = "x".join("?" if n is None else str(n) for n in (field.frames, field.height, field.width))
         middle = ",".join("?" if n is None else str(n) for n in field.centre)
         shapes = ["x".join(map(str, shape)) for shape in (row.output_shape, row.map_shape)]
+        if not row.calls:
+            cells.append([row.name, row.type, "not reached", "", "", "0", "", ""])
+            continue
         cells.append([row.name, row.type, shapes[0], str(row.units), shapes[1], str(row.calls), seen, middle])
     names = ["layer", "type", "output", "units", "map", "calls"]
     print_table([*names, "a unit sees (TxHxW)", "first centre (T,Y,X)"], cells)

@@ -2,13 +2,17 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..units.unit import parse_size, split_units
 from .boundary import set_debug, wrong_usage
 
+if TYPE_CHECKING:
+    Context = typer.Context
+else:
+    Context = typer.Context.__mro__[1]  # what a command is really given
 Debug = Annotated[bool, typer.Option("--debug", callback=set_debug, help="Show tracebacks.")]
 Contrast = Annotated[
     float | None,
@@ -45,6 +49,9 @@ Clip = Annotated[
 ]
 OneUnit = Annotated[str, typer.Option(metavar="N", help="An index, or the name of a class.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; made when missing.")]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="Of a damaged or cut clip, use what comes before the damage.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**63 - 1, metavar="N", help="Of everything drawn at random.")]
 Size = Annotated[
@@ -100,6 +107,22 @@ def read_size(text: str | None, option: str = "--size") -> tuple[int, int, int] 
     """Frames, height and width out of TxHxW; None where the option was left out, status 2 where it is odd."""
     with wrong_usage(option):
         return None if text is None else parse_size(text)
+
+
+def refuse_unused(context: Context, when: bool, *options: str, because: str) -> None:
+    """End the command with status 2 where options were given that it could make nothing of.
+
+    Args:
+        context: of the command.
+        when: whether that is so.
+        options: names of the parameters.
+        because: the end of "cannot be used ...".
+    """
+    for option in options:
+        source = context.get_parameter_source(option)
+        if when and source is not None and source.name != "DEFAULT":
+            flag = f"--{option.replace('_', '-')}"
+            raise typer.BadParameter(f"it cannot be used {because}; leave it out", param_hint=f"'{flag}'")
 
 
 def check_units(text: str, option: str = "--units") -> None:

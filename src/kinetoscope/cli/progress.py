@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console
@@ -60,4 +61,5 @@ class Reporter:
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         elif not self._quiet:
-            print(text, file=sys.stderr, flush=True)
+            with suppress(OSError, ValueError):  # a stderr that cannot be written stops no run
+                print(text, file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from .. import pipeline
-from ..errors import ClipTooSmall
+from ..errors import ClipTooSmall, SettingInvalid
 from ..models.registry import card_of
 from ..optimal.objective import usual_kind
 from ..records import finished_units, unit_directory
@@ -21,7 +21,7 @@ from ..types import Video
 from ..units.tap import output_shape
 from ..units.unit import check_position, parse_units
 from ..video import fit_clip, read_windows
-from .boundary import Interrupted
+from .boundary import Interrupted, wrong_usage
 from .folder import ensure_device, is_finished, writable_folder
 from .progress import Reporter
 
@@ -101,7 +101,15 @@ def plan(
     shape = output_shape(network, layer, (card.channels, *(options["size"] or card.clip)))
     chosen = parse_units(units, shape[0], card.class_names if layer == card.output_layer else ())
     if options["position"] is not None:
-        check_position(options["position"], shape[1:])
+        with wrong_usage("--position"):
+            check_position(options["position"], shape[1:])
+    # who names a place means the unit there
+    usual = usual_kind(shape, options["preset"]) if options["position"] is None else "unit"
+    if options["position"] is not None and options["objective"] not in (None, "unit"):
+        raise SettingInvalid(
+            f"a position is of one unit, and the objective {options['objective']} is of the whole channel; "
+            "give --objective unit, or leave --position out"
+        )
     return Request(
         model=model,
         network=network,
@@ -111,7 +119,7 @@ def plan(
         options={
             **options,
             "card": card,
-            "objective": options["objective"] or usual_kind(shape, options["preset"]),
+            "objective": options["objective"] or usual,
         },
         scale=DEFAULT_SCALE if scale is None else scale,
         title=f"{model} {layer}",
@@ -156,7 +164,9 @@ def run_units(request: Request, *, force: bool = False, quiet: bool = False) -> 
                     )
                 _compute(request, todo, reporter)
         except Interrupted as stop:
-            stop.advice = f"finished units are kept in {request.out}; run the same command again to go on"
+            kept = finished_units(request.out)
+            what = f"finished units are kept in {request.out}" if kept else "no unit was finished"
+            stop.advice = f"{what}; run the same command again to go on"
             raise
         finally:
             if finished_units(request.out):

@@ -14,6 +14,7 @@ from .options import (
     Layer,
     Model,
     Out,
+    Partial,
     Quiet,
     Seed,
     Size,
@@ -49,6 +50,7 @@ def search(
     size: Size = None,
     weights: Weights = "default",
     seed: Seed = 0,
+    partial: Partial = False,
     device: Device = "cpu",
     force: Force = False,
     quiet: Quiet = False,
@@ -57,7 +59,8 @@ def search(
     """Find the clips that excite units most, cut to what the units see."""
     check_units(units)
     extent = read_size(size)
-    from ..activations.search import find_clips
+    from ..activations.clips import find_clips
+    from ..errors import listed
     from ..models.registry import card_of, load_model
     from ..pipeline import versions
     from .folder import ensure_device, writable_folder
@@ -67,7 +70,7 @@ def search(
     network = load_model(model, weights=weights, seed=seed)
     card = card_of(network)
     card = replace(card, clip=extent or card.clip)
-    files = find_clips(clips)
+    files, left_out = find_clips(clips, without=out)
     request = {
         "model": model,
         "weights_sha256": network.kinetoscope_weights["sha256"],  # type: ignore[index]
@@ -78,6 +81,7 @@ def search(
         "step": step,
         "beside": None if beside is None else str(beside),
         "size": card.clip,
+        "partial": partial,
         "versions": versions(),
     }
     with writable_folder(out), Reporter([str(file) for file in files], quiet=quiet) as reporter:
@@ -86,7 +90,12 @@ def search(
         else:
             began = time.perf_counter()
             begin_record(out / "search.json")
-            _run(network, card, files, out, request, device, reporter)
+            if left_out:
+                several = (
+                    f"{len(left_out)} files that are no clips were" if len(left_out) > 1 else "1 file was"
+                )
+                reporter.note(f"{several} passed over: {listed([str(file) for file in left_out])}")
+            _run(network, card, files, left_out, out, request, device, reporter)
             reporter.note(f"searched {len(files)} files in {time.perf_counter() - began:.1f} s")
     typer.echo(out / "search.json")
 
@@ -95,6 +104,7 @@ def _run(
     network: "nn.Module",
     card: "ModelCard",
     files: list[Path],
+    left_out: dict[Path, str],
     out: Path,
     request: dict[str, Any],
     device: str,
@@ -119,6 +129,7 @@ def _run(
         card,
         count=request["count"],
         step=step,
+        partial=request["partial"],
         device=device,
         progress=lambda file, start: reporter.step(order[file], order[file] + 1, len(files)),
     )
@@ -130,7 +141,7 @@ def _run(
         {"unit": unit, "name": names[unit] if names else "", "hits": [_described(hit) for hit in hits]}
         for unit, hits in found.hits.items()
     ]
-    skipped = {str(file): reason for file, reason in found.skipped.items()}
+    skipped = {str(file): reason for file, reason in (found.skipped | left_out).items()}
     end_record(out / "search.json", request, {"units": rows, "windows": found.windows, "skipped": skipped})
 
 
@@ -167,7 +178,7 @@ def _save(
 
     for unit, hits in found.hits.items():
         folder = unit_directory(out, request["layer"], unit)
-        clips = dict(crops(hits, card, step=request["step"]))
+        clips = dict(crops(hits, card, step=request["step"], partial=request["partial"]))
         shown = [("optimal input", optima[unit])] if unit in optima else []
         for rank, hit in enumerate(hits, start=1):
             clip = clips[hit]

@@ -15,6 +15,7 @@ from .options import (
     Model,
     Objective,
     Out,
+    Partial,
     Quiet,
     Seed,
     Size,
@@ -72,6 +73,7 @@ def temporal(
     size: Size = None,
     steps: Steps = None,
     seed: Seed = 0,
+    partial: Partial = False,
     device: Device = "cpu",
     quiet: Quiet = False,
     debug: Debug = False,
@@ -102,7 +104,7 @@ def temporal(
         for path in _draw(out, model, network, layers, pages):
             reporter.note(str(path))
         kind = None if objective is None else objective.value
-        search = Search(model, network, kind, extent, steps, seed, device, quiet)
+        search = Search(model, network, kind, extent, steps, seed, device, quiet, partial)
         for line in _sought(out, search, shown, compared, pages, clip):
             reporter.note(line)
     typer.echo(out / "statistics.md")

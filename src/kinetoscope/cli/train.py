@@ -34,6 +34,7 @@ def train(
 
     text = bundled_recipe(recipe) if config is None else recipe_text(config)  # type: ignore[arg-type]
     chosen = parse_recipe(text, change or ())
+    from ..training.checkpoint import LAST, PREVIOUS
     from ..training.train import BEST, finished
     from ..training.train import train as run
     from .folder import ensure_device, writable_folder
@@ -55,7 +56,9 @@ def train(
                     note=reporter.note,
                 )
             except Interrupted as stop:
-                stop.advice = f"finished epochs are kept in {out}; --resume goes on"
+                kept = (out / LAST).exists() or (out / PREVIOUS).exists()
+                what = f"finished epochs are kept in {out}" if kept else "no epoch was finished"
+                stop.advice = f"{what}; --resume goes on"
                 raise
             if not done.leads:  # the first process tells
                 return

@@ -33,6 +33,7 @@ class Search:
         seed: of everything drawn.
         device: where to compute.
         quiet: tell no progress.
+        partial: of a damaged clip, use what comes before the damage.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Search:
     seed: int
     device: str
     quiet: bool
+    partial: bool
 
     def options(self, reporter: Reporter) -> dict[str, Any]:
         """Keyword arguments of what looks for them."""
@@ -90,7 +92,8 @@ def _active(search: Search, layer: str, channels: list[int], clip: Path) -> "lis
     frames, height, width = search.size or card.clip
 
     def windows() -> "Iterator[tuple[int, Video]]":
-        for window in read_windows(clip, frames, frames, channels=card.channels):
+        partial = search.partial
+        for window in read_windows(clip, frames, frames, channels=card.channels, partial=partial):
             yield window.start, fit_clip(window.video, card.channels, height, width)
 
     return active_frames(search.network, layer, channels, windows(), device=search.device)

@@ -41,7 +41,10 @@ def visualize(
         Objective | None, typer.Option(help="channel-relu; channel for outputs without a map.")
     ] = None,
     position: Annotated[
-        str | None, typer.Option(metavar="T,Y,X", help="Of the unit in the layer's map; the centre.")
+        str | None,
+        typer.Option(
+            metavar="T,Y,X", help="Of the unit in the layer's map, one number per axis; the centre."
+        ),
     ] = None,
     size: Size = None,
     steps: Steps = None,

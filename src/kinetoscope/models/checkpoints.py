@@ -1,68 +1,38 @@
-"""Reading weights from files that nobody vouches for, and filling a model with them.
+"""Filling a model with the weights of a file that nobody vouches for, whatever wraps them there.
 
-A file is told by its content, never by its name: safetensors; torch's zip archives and its format before 1.6,
-with whatever else was pickled beside the tensors (Lightning's arguments); a pickle of NumPy arrays (Caffe2's
-`blobs`). Nothing in a file is ever executed, and no file makes us fill much more memory than its own size.
+`containers` reads files and says which; here the state dict in them is found that is meant, and its names are
+freed of what a wrapper put in front of them.
 """
 
-import io
-import pickle
-import re
-import struct
-import zipfile
-from collections.abc import Callable
+import warnings
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import ModelUnusable, listed
+from ..errors import InputNotice, ModelUnusable, listed
+from .containers import FAULTS, Content, Tensors, kind_of, read_content, shown_name
 from .pickle_bounds import NotWeights
-from .unpickle import ArrayType, Storage, StoredArray, StoredTensor, read_pickle
+from .unpickle import Foreign, StoredArray, StoredTensor
 
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # torch.serialization, format before 1.6
-_LEGACY_PROTOCOL = 1001
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "blobs")
-_STORAGES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
+_DEEPEST = 4  # dictionaries in dictionaries that are looked through
 _TENSORS = 1000  # more than any network has; of more names in a message, the number is told
-_PLAIN_NUMBERS = re.compile("[<>=|]([fiu][248]|[iub]1)")  # as NumPy codes them
-# what a damaged file makes its readers raise
-_FAULTS = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    pickle.UnpicklingError,
-    RuntimeError,
-    SafetensorError,
-    struct.error,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
-Read = Callable[[Storage, int], bytes]
+# what torch's wrappers write into names, wherever they were wrapped round
+_PARTS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+_SEGMENTS = 8  # of a prefix
 Rename = Callable[[dict[str, Tensor]], dict[str, Tensor]]
+States = dict[str, dict[str, Any]]
+"""State dicts by where in the file they stand ("" for the file itself): names and stored tensors."""
 
 
 def load_weights(model: nn.Module, path: Path, rename: Rename | None = None) -> None:
     """Fill a model from a file; nothing is changed unless everything fits.
+
+    The state dict may stand in dictionaries, under any name, and its names may begin with a prefix, which is
+    left out; both are told by an `InputNotice`.
 
     Args:
         model: to be filled.
@@ -72,20 +42,16 @@ def load_weights(model: nn.Module, path: Path, rename: Rename | None = None) -> 
     Raises:
         ModelUnusable: the file is missing or no weights file, or its tensors are not the model's; all
             missing, extra and misshapen ones are named. A missing `num_batches_tracked`, which files older
-            than torch 0.4.1 lack, is no fault.
+            than torch 0.4.1 lack, is no fault. Or several state dicts in it fit.
     """
-    given, wanted = read_weights(path), model.state_dict()
-    if given.keys().isdisjoint(wanted) and all(name.startswith("module.") for name in given):
-        given = {
-            name.removeprefix("module."): tensor for name, tensor in given.items()
-        }  # DataParallel's prefix
-    if rename is not None and given.keys().isdisjoint(wanted):
-        given = rename(given)
+    wanted = model.state_dict()
+    named = _opened(path, lambda content: _fitting(content, wanted, path, rename))
+    given = named.state
     both = [(name, given[name], tensor) for name, tensor in wanted.items() if name in given]
     modules = dict(model.named_modules())
     faults = {
-        "missing": [n for n in wanted if n not in given and not n.endswith("num_batches_tracked")],
-        "extra": [_shown(n) for n in given if n not in wanted and not _is_computed(modules, n)],
+        "missing": [n for n in wanted if n not in given and _required(n)],
+        "extra": [shown_name(n) for n in given if n not in wanted and not _is_computed(modules, n)],
         "of another shape": [
             f"{name} {tuple(got.shape)} for {tuple(t.shape)}" for name, got, t in both if got.shape != t.shape
         ],
@@ -99,6 +65,12 @@ def load_weights(model: nn.Module, path: Path, rename: Rename | None = None) -> 
     if told:
         raise ModelUnusable(f"{path} does not fit the model; {told}; give weights of this architecture")
     model.load_state_dict(given, strict=False)
+    if named.told:
+        warnings.warn(f"{path}: {named.told}", InputNotice, stacklevel=2)
+
+
+def _required(name: str) -> bool:
+    return not name.endswith("num_batches_tracked")
 
 
 def _is_computed(modules: dict[str, nn.Module], name: str) -> bool:
@@ -110,157 +82,178 @@ def _is_computed(modules: dict[str, nn.Module], name: str) -> bool:
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a weights file, by name, on the CPU; nothing in the file is ever executed.
 
+    Of a file with dictionaries in it, those under the usual names are looked into.
+
     Raises:
         ModelUnusable: the file is missing, broken, or holds something else than named tensors.
     """
+    return _opened(path, lambda content: _made(_usual(content.value), Tensors(content.read)))
+
+
+def _opened(path: Path, use: Callable[[Content], Any]) -> Any:
     try:
         if not path.is_file():
             raise ModelUnusable(f"no weights file {path}; --weights takes default, random, a file or a URL")
-        return _read(path)
-    except _FAULTS as error:
+        return read_content(path, use)
+    except FAULTS as error:
         raise ModelUnusable(
             f"{path} cannot be read as weights ({_reason(error)}); give a state dict (names and tensors) as "
             "safetensors, a torch file or a pickle of NumPy arrays"
         ) from error
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    with path.open("rb") as file:
-        start = file.read(9)
-        file.seek(0)
-        if start[:4] == b"PK\x03\x04":
-            return _from_zip(file)
-        if start[:1] == b"\x80":  # a pickle of protocol 2 or later
-            return _from_pickles(file)
-    if start[8:] != b"{":
-        raise NotWeights("it is none of these" if start else "it is empty")
-    return load_file(path)
-
-
-def _from_zip(file: io.BufferedReader) -> dict[str, Tensor]:
-    """torch.save since 1.6: ROOT/data.pkl, and a member ROOT/data/KEY for each storage."""
-    with zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise NotWeights("its members are compressed, which torch never does")
-        if sum(member.file_size for member in members) > file.seek(0, 2):
-            raise NotWeights("its members claim to be larger than their file")
-        names = archive.namelist()
-        root = next((name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl")), "")
-        if not root:
-            raise NotWeights("a zip archive without data.pkl")
-        if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
-            raise NotWeights("its numbers are not little-endian")
-        content = read_pickle(io.BytesIO(archive.read(f"{root}data.pkl")), {})
-        return _state(content, lambda storage, size: archive.read(f"{root}data/{storage.key}"))
-
-
-def _from_pickles(file: io.BufferedReader) -> dict[str, Tensor]:
-    """One pickle of arrays; or torch.save before 1.6: five pickles, and the storages behind them."""
-    content, storages = read_pickle(file, {}), dict[str, Storage]()
-    if content != _LEGACY_MAGIC:
-        return _state(content, _nowhere)
-    protocol, system = read_pickle(file, {}), read_pickle(file, {})
-    if protocol != _LEGACY_PROTOCOL or system["little_endian"] is not True:
-        raise NotWeights("a torch file of an unknown kind")
-    content, keys = read_pickle(file, storages), read_pickle(file, {})
-    places, here = {}, file.tell()
-    end = file.seek(0, 2)
-    file.seek(here)
-    for key in keys:
-        if not isinstance(key, str):
-            raise NotWeights("its storages have no proper keys")
-        (count,) = struct.unpack("<q", file.read(8))
-        if count != storages[key].count:
-            raise NotWeights(f"storage {key} is not as long as its tensors say")
-        places[key] = file.tell()
-        if file.seek(count * _dtype(storages[key]).itemsize, 1) > end:
-            raise NotWeights(f"storage {key} is cut off")
-
-    def read(storage: Storage, size: int) -> bytes:
-        file.seek(places[storage.key])
-        return file.read(size)
-
-    return _state(content, read)
-
-
-def _nowhere(storage: Storage, size: int) -> bytes:
-    raise NotWeights("its tensors are kept elsewhere")
-
-
-def _state(content: Any, read: Read) -> dict[str, Tensor]:
-    """The tensors of a state dict, which may be wrapped; `read` gives a storage's bytes."""
+def _usual(content: Any) -> dict[str, Any]:
+    """The state dict where files usually have it."""
     for key in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
+    if isinstance(content, Foreign) and content.named:
+        raise NotWeights(f"it holds a whole {kind_of(content)}; save its state_dict() instead")
     if not isinstance(content, dict) or not content:
-        raise NotWeights(f"it holds {_kind(content)}, no state dict")
-    storages: dict[str, Tensor] = {}
-    arrays: dict[int, Tensor] = {}
-    state = {}
-    for name, value in content.items():
+        raise NotWeights(f"it holds {kind_of(content)}, no state dict")
+    return content
+
+
+def _made(state: dict[str, Any], tensors: Tensors) -> dict[str, Tensor]:
+    for name in state:
         if not isinstance(name, str):
-            raise NotWeights(f"a name in it is {_kind(name)}, no text")
-        if isinstance(value, StoredTensor):
-            state[name] = _tensor(value, read, storages)
-        elif isinstance(value, StoredArray):
-            if id(value) not in arrays:  # one array under many names is one tensor
-                arrays[id(value)] = _array(value)
-            state[name] = arrays[id(value)]
-        else:
-            raise NotWeights(f"{_shown(name)} is {_kind(value)}, no tensor")
-    return state
+            raise NotWeights(f"a name in it is {kind_of(name)}, no text")
+    return {name: tensors.made(value, name) for name, value in state.items()}
 
 
-def _tensor(stored: StoredTensor, read: Read, storages: dict[str, Tensor]) -> Tensor:
-    storage = stored.storage
-    if not isinstance(storage, Storage):
-        raise NotWeights(f"a tensor in it rests on {_kind(storage)}, no storage")
-    if storage.key not in storages:
-        dtype = _dtype(storage)
-        data = read(storage, storage.count * dtype.itemsize)
-        if len(data) != storage.count * dtype.itemsize:
-            raise NotWeights(f"storage {storage.key} does not have its size")
-        # frombuffer takes no empty buffer
-        storages[storage.key] = (
-            torch.frombuffer(bytearray(data), dtype=dtype) if data else torch.empty(0, dtype=dtype)
+class _Named(NamedTuple):
+    """A state dict under the model's names.
+
+    Attributes:
+        state: stored tensors, or tensors.
+        told: how it was found, for a line; "" where it stood there just so.
+        where: in the file.
+    """
+
+    state: dict[str, Any]
+    told: str
+    where: str
+
+
+def _fitting(content: Content, wanted: dict[str, Tensor], path: Path, rename: Rename | None) -> _Named:
+    """The one state dict of a file that fits, or else the nearest one, for its faults to be told."""
+    states, tensors = _states(content.value), Tensors(content.read)
+    if not states:
+        states = {"": _usual(content.value)}
+    fitting: list[_Named] = []
+    nearest = _Named(_usual(content.value) if len(states) > 1 else next(iter(states.values())), "", "")
+    for bare in (False, True):
+        named = [one for where, state in states.items() for one in _namings(where, state, wanted, bare)]
+        for one in named:
+            if _fits(one, wanted) and not _same(one, fitting):
+                fitting.append(one)
+        if fitting:
+            break
+        nearest = max([nearest, *named], key=lambda one: len(one.state.keys() & wanted.keys()))
+    if len(fitting) > 1:
+        several = " and ".join(repr(one.where or "the file itself") for one in fitting[:3])
+        raise ModelUnusable(
+            f"{path} holds several sets of weights that fit, {several}; save the one that is meant alone, "
+            f"as in torch.save(torch.load(FILE)[...], 'one.pt')"
         )
-    return storages[storage.key].as_strided(stored.shape, stored.strides, stored.offset)
+    if fitting:
+        return fitting[0]._replace(state=_made(fitting[0].state, tensors))
+    state = nearest.state
+    if rename is not None and state.keys().isdisjoint(wanted):
+        if all(isinstance(name, str) and name.startswith("module.") for name in state):
+            state = {name.removeprefix("module."): value for name, value in state.items()}
+        return nearest._replace(state=rename(_made(state, tensors)))
+    return nearest._replace(state=_made(state, tensors))
 
 
-def _dtype(storage: Storage) -> torch.dtype:
-    dtype = _STORAGES.get(storage.kind.removeprefix("torch."))
-    if dtype is None or storage.count < 0:
-        raise NotWeights(f"storage {storage.key} is {storage.count} of {storage.kind}")
-    return dtype
+def _states(content: Any, where: str = "", depth: int = 0) -> States:
+    """Every dictionary in a file's content that is names and tensors throughout."""
+    if not isinstance(content, dict) or not content or depth > _DEEPEST:
+        return {}
+    kinds = (Tensor, StoredTensor, StoredArray)
+    if all(isinstance(name, str) and isinstance(value, kinds) for name, value in content.items()):
+        return {where: content}
+    found: States = {}
+    for key, value in content.items():
+        if isinstance(key, str):
+            found |= _states(value, f"{where}.{shown_name(key)}".lstrip("."), depth + 1)
+    return found
 
 
-def _array(stored: StoredArray) -> Tensor:
-    raw, dtype = stored.raw, stored.dtype
-    data = raw.encode("latin1") if isinstance(raw, str) else raw  # text where Python 2 wrote it
-    words: tuple[Any, ...] = (dtype.order, dtype.code) if isinstance(dtype, ArrayType) else ()
-    code = "".join(words) if all(isinstance(word, str) for word in words) else ""
-    if not _PLAIN_NUMBERS.fullmatch(code) or not isinstance(data, (bytes, bytearray)):
-        raise NotWeights(f"an array in it holds no plain numbers (type {_shown(code) or 'unknown'})")
-    order = "F" if stored.fortran else "C"
-    array = np.ndarray(stored.shape, np.dtype(code), buffer=data, order=order)
-    if array.nbytes != len(data):
-        raise NotWeights("an array in it does not have the size of its bytes")
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+def _namings(where: str, state: dict[str, Any], wanted: Mapping[str, Any], bare: bool) -> Iterator[_Named]:
+    """A state dict's names as they are, and without what may stand in front of them all.
+
+    Args:
+        bare: compare names without the parts that torch's wrappers write into them, on both sides.
+    """
+    short = _bare if bare else str
+    places = {short(name): name for name in wanted}
+    stored = {short(name): value for name, value in state.items()}
+    if len(places) < len(wanted) or len(stored) < len(state):
+        return
+    told = [] if where in ("", *_WRAPPERS) else [f"took the weights under {where!r}"]
+    if bare:
+        told.append("left out of the names what wrappers wrote into them")
+    # running means that some frameworks keep beside the weights, under flattened names
+    means = {f"ema_{name.replace('.', '_')}" for name in places}
+    for prefix in ("", *_prefixes(stored, places)):
+        inside = {
+            name.removeprefix(prefix): value
+            for name, value in stored.items()
+            if name.startswith(prefix) and name not in means
+        }
+        rest = [shown_name(name) for name in stored if not name.startswith(prefix) or name in means]
+        words = [f"left {shown_name(prefix)!r} out of the names"] if prefix else []
+        words += [f"passed over {listed(rest)}"] if rest else []
+        named = {places.get(name, name): value for name, value in inside.items()}
+        yield _Named(named, "; ".join(told + words), f"{where} {prefix}".strip())
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a dictionary" if value else "an empty dictionary"
-    return _shown(getattr(value, "named", "") or type(value).__name__)
+def _prefixes(names: Iterable[str], wanted: Container[str]) -> list[str]:
+    """What stands in front of wanted names most often; it ends with a dot."""
+    found: Counter[str] = Counter()
+    for name in names:
+        parts = name.split(".", _SEGMENTS)
+        for cut in range(1, len(parts)):
+            if ".".join(parts[cut:]) in wanted:
+                found[".".join((*parts[:cut], ""))] += 1
+    return [prefix for prefix, _ in found.most_common(4)]
 
 
-def _shown(name: str, limit: int = 100) -> str:
-    """A name from a file, fit for one line."""
-    plain = name if name.isprintable() else ascii(name)
-    return plain if len(plain) <= limit else f"{plain[:limit]}..."
+def _bare(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in _PARTS)
+
+
+def _fits(named: _Named, wanted: dict[str, Tensor]) -> bool:
+    """Whether every tensor wanted is there in its shape."""
+    return all(
+        name in named.state and _shape(named.state[name]) == tuple(tensor.shape)
+        for name, tensor in wanted.items()
+        if _required(name)
+    )
+
+
+def _shape(stored: Any) -> tuple[int, ...]:
+    return tuple(stored.shape)
+
+
+def _same(one: _Named, others: list[_Named]) -> bool:
+    """Whether the same tensors stand there under another name."""
+    return any(
+        one.state.keys() == other.state.keys()
+        and all(_place(value) == _place(other.state[name]) for name, value in one.state.items())
+        for other in others
+    )
+
+
+def _place(stored: Any) -> Any:
+    if isinstance(stored, StoredTensor):
+        return (getattr(stored.storage, "key", None), stored.offset, _shape(stored))
+    return stored.data_ptr() if isinstance(stored, Tensor) else id(stored)
 
 
 def _reason(error: BaseException) -> str:
     told = " ".join(str(error).split())
-    return _shown(told if isinstance(error, NotWeights) else f"{type(error).__name__} {told}".strip(), 200)
+    return shown_name(
+        told if isinstance(error, NotWeights) else f"{type(error).__name__} {told}".strip(), 200
+    )

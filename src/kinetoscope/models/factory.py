@@ -1,7 +1,8 @@
 """Models from elsewhere: torchvision's video models, and factories of the user's own."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module, util
 from pathlib import Path
 from typing import Any
@@ -52,17 +53,33 @@ def load_factory(
     if not place or not attribute:
         raise ModelNotFound(f"{name!r} is not package.module:factory or path/to/file.py:factory")
     is_file = place.endswith(".py")
-    module = _guarded(name, lambda: _from_file(Path(place)) if is_file else _from_package(place))
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
-        raise ModelNotFound(f"{place} has no factory {attribute!r}; closest: {closest(attribute, known)}")
-    model, card = _unpacked(name, _guarded(name, factory))
+    # an installed command does not see the folder it is started in, nor a file its neighbours; they may be
+    # imported as late as in the factory's own lines
+    with _importable(Path(place).resolve().parent if is_file else Path.cwd()):
+        module = _guarded(name, lambda: _from_file(Path(place)) if is_file else _from_package(place))
+        factory = getattr(module, attribute, None)
+        if not callable(factory):
+            known = [
+                key for key, found in vars(module).items() if callable(found) and not key.startswith("_")
+            ]
+            raise ModelNotFound(f"{place} has no factory {attribute!r}; closest: {closest(attribute, known)}")
+        model, card = _unpacked(name, _guarded(name, factory))
     if weights == "random":
         for part in model.modules():
             if callable(reset := getattr(part, "reset_parameters", None)):
                 reset()
     return model, card
+
+
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """Inside, modules in `folder` can be imported; what else the code there puts on the path goes again."""
+    before = list(sys.path)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _guarded(name: str, call: Callable[[], Any]) -> Any:
@@ -83,24 +100,18 @@ def _from_file(path: Path) -> Any:
     assert spec is not None
     assert spec.loader is not None
     module = util.module_from_spec(spec)
-    before = list(sys.path)
     sys.modules[unique] = module  # dataclasses and pickling look the module up while it is being made
     try:
-        sys.path.insert(0, str(path.resolve().parent))  # its neighbours can be imported while it loads
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[unique]
         raise
-    finally:
-        sys.path[:] = before
     return module
 
 
 def _from_package(place: str) -> Any:
     top = place.partition(".")[0]
-    before = list(sys.path)
     try:
-        sys.path.insert(0, str(Path.cwd()))  # an installed command does not see the folder it is started in
         return import_module(place)
     except ModuleNotFoundError as error:
         if error.name and (place == error.name or place.startswith(error.name + ".")):
@@ -111,8 +122,6 @@ def _from_package(place: str) -> Any:
             )
             raise ModelNotFound(f"no module {error.name!r} to take a factory from; {mend}") from error
         raise
-    finally:
-        sys.path[:] = before
 
 
 def _unpacked(name: str, made: Any) -> tuple[nn.Module, ModelCard]:

@@ -126,9 +126,11 @@ _MOST_NAMES = 1000  # each costs a class; what is named beyond them goes without
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: File, storages: dict[str, Storage]) -> None:
+    def __init__(
+        self, file: File, storages: dict[str, Storage], tensors: dict[str, StoredTensor] | None
+    ) -> None:
         super().__init__(file, encoding="latin1")  # Python 2 wrote bytes as text
-        self._storages = storages
+        self._storages, self._tensors = storages, tensors
         self._named = dict(_KNOWN)
 
     def find_class(self, module: str, name: str) -> type:
@@ -138,8 +140,12 @@ class _Unpickler(pickle.Unpickler):
             self._named[named] = type("Foreign", (Foreign,), {"__slots__": (), "named": named})
         return self._named.get(named, Foreign)
 
-    def persistent_load(self, pid: Any) -> Storage:
-        """The storage that a tensor names; torch writes its bytes outside the pickle."""
+    def persistent_load(self, pid: Any) -> Any:
+        """The storage that a tensor names, whose bytes torch writes elsewhere; or a whole tensor."""
+        if self._tensors is not None:
+            if isinstance(pid, tuple):  # what kind of container there was
+                return pid[0] if pid else None
+            return self._tensors[str(pid)]
         if not isinstance(pid, tuple) or pid[:1] != ("storage",) or len(pid) not in (5, 6) or any(pid[5:]):
             raise NotWeights("it refers to something outside that is no tensor storage")
         _, kind, key, _, count = pid[:5]
@@ -152,15 +158,18 @@ class _Unpickler(pickle.Unpickler):
         return known
 
 
-def read_pickle(file: File, storages: dict[str, Storage]) -> Any:
+def read_pickle(
+    file: File, storages: dict[str, Storage], tensors: dict[str, StoredTensor] | None = None
+) -> Any:
     """Read one pickle, as plain values and the classes above.
 
     Args:
         file: seekable; it stands behind the pickle afterwards.
         storages: every storage that the pickle refers to is added.
+        tensors: what the pickle refers to instead, in torch's oldest files.
 
     Raises:
         NotWeights: it would grow beyond bounds. A damaged one makes the unpickler raise a great many things.
     """
     check_bounds(file)
-    return _Unpickler(file, storages).load()
+    return _Unpickler(file, storages, tensors).load()

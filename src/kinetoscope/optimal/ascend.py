@@ -108,7 +108,7 @@ def _constants(numbers: tuple[float, ...], device: torch.device, dtype: torch.dt
 
 def unit_generator(seed: int, unit: int) -> torch.Generator:
     """The random numbers of one unit, the same whichever units are computed beside it."""
-    return torch.Generator().manual_seed(seed * 1_000_003 + unit)
+    return torch.Generator().manual_seed((seed * 1_000_003 + unit) % 2**63)
 
 
 def start_values(

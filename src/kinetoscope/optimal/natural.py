@@ -138,8 +138,8 @@ class _Climb:
     def move(self, direction: Tensor, share: float) -> None:
         """Go `share` of the contrast budget that way, then back to the budget and into [0, 1].
 
-        The clip of a single place is small in a large frame, and black and white are its budget: cut off there it
-        would no longer be the best of its norm.
+        The clip of a single place is small in a large frame, and black and white are its budget: cut off
+        there it would no longer be the best of its norm.
         """
         moved = self.x + share * self.budget * direction
         scale = self.budget / contrast(moved).clamp(min=1e-12)
@@ -357,7 +357,7 @@ def _ascend(
     settings, every = search.settings, list(range(len(climb.x)))
     shaken = steps - max(1, steps // 3) if steps > 2 else 0
     draws = torch.stack([draw(settings.transforms, max(shaken, 1), g) for g in generators], dim=1)
-    draws, colour = draws.to(climb.x.device), torch.zeros(len(climb.x), device=climb.x.device)
+    draws, energies = draws.to(climb.x.device), torch.zeros(2, len(climb.x), device=climb.x.device)
     best, value = climb.x, torch.full((len(climb.x),), float("-inf"), device=climb.x.device)
     for step in range(steps + 1):
         moved = draws[step] if step < shaken else None
@@ -369,9 +369,9 @@ def _ascend(
             value = torch.where(better, values, value)
         if step == steps:
             break
-        if step < steps // 4:
-            colour = colour + climb.operator.colour_share(gradient).clamp(max=10).log2().clamp(min=-4)
-            climb.free = colour > 0
+        if step < max(1, steps // 4):  # later ones count more: a unit that is open at grey says nothing there
+            energies = 0.7 * energies + climb.operator.energies(gradient)
+            climb.free = energies[0] > energies[1]
         warm = 50 ** min((step + 1) / max(settings.warmup * steps, 1) - 1, 0.0) if faint else 1.0
         fade = cosine(step, steps, settings.final_rate)
         climb.move(climb.direction(gradient), settings.rate * fade * warm)

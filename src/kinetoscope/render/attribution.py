@@ -15,7 +15,7 @@ from torch import Tensor
 from ..types import Video
 from .animation import Picture, draw_panels, heat_scale
 from .frames import as_rgb, enlarge, to_frame, view_factor
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults
 
 Heat = Float[Tensor, "time height width"]
 
@@ -96,6 +96,7 @@ def focus_pictures(video: Video, map_: Heat) -> Iterator[Picture]:
         yield enlarge(frame[None], factor)[0]
 
 
+@own_defaults()
 def draw_attribution(
     video: Video,
     map_: Heat,

@@ -11,7 +11,7 @@ import torch
 from ..types import Image, Velocity, Video
 from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words, wheel_rgba
 from .frames import pick, to_frame, to_frames
-from .sheet import MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, say
+from .sheet import MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, own_defaults, say
 
 FRAMES = 4
 NO_MOTION = 0.02
@@ -42,6 +42,7 @@ class Row:
     cells: tuple[str, ...]
 
 
+@own_defaults()
 def draw_comparison(
     title: str,
     facts: str,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .colour import flow_to_rgb, scale_words, wheel_rgba
 from .frames import to_frame
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, own_defaults
 
 Row = Mapping[str, Any]
 Fields = Mapping[str, Mapping[str, Float[Tensor, "2 _ _"]]]
@@ -31,6 +31,7 @@ _LEAST_ERROR = 1e-3
 """Errors are drawn from here up: a logarithm has no zero."""
 
 
+@own_defaults()
 def draw_planted(rows: Sequence[Row], fields: Fields) -> bytes:
     """Errors of every family, example fields, and how far content was said to travel, as a PNG.
 
@@ -161,6 +162,7 @@ DEPTH_PANELS = (
 )
 
 
+@own_defaults()
 def draw_depth(rows: Sequence[Row], title: str) -> bytes:
     """One panel per measure as a PNG: layers from shallow to deep, a dot per unit, a bar at the median."""
     layers = list(dict.fromkeys(row["layer"] for row in rows))

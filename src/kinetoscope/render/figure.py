@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..results import UnitResult
 from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words, wheel_rgba
 from .frames import pick, to_frame, to_frames
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, say
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, own_defaults, say
 from .words import (
     NOTHING_WORDS,
     activation_rows,
@@ -35,6 +35,7 @@ NO_MOTION = 0.02
 _PANEL, _STRIP = 3.3, 1.58
 
 
+@own_defaults()
 def draw_summary(result: UnitResult, record: Mapping[str, Any], scale: float = DEFAULT_SCALE) -> bytes:
     """The figure of `summary_figure` as a PNG, 1600 pixels wide."""
     buffer = io.BytesIO()
@@ -45,6 +46,7 @@ def draw_summary(result: UnitResult, record: Mapping[str, Any], scale: float = D
     return buffer.getvalue()
 
 
+@own_defaults()
 def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float = DEFAULT_SCALE) -> Figure:
     """Draw texture, motion, reconstruction and the numbers of a unit (or of a given video).
 

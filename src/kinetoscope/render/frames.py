@@ -14,6 +14,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from torch import Tensor
 
+from ..films import DRAWN
 from ..types import Flow, Image, Video
 from .colour import DEFAULT_SCALE, FAINT, PAPER, flow_to_rgb, font, legend, wheel_rgba
 
@@ -140,7 +141,14 @@ def encode_gif(
     durations = [duration] * (len(pictures) - 1) + [duration * hold_last]
     buffer = io.BytesIO()
     pictures[0].save(
-        buffer, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=durations,
+        loop=0,
+        optimize=False,
+        comment=DRAWN,
     )
     return buffer.getvalue()
 
@@ -158,6 +166,7 @@ def encode_mp4(frames: Iterable[Picture], *, fps: float = DEFAULT_FPS, factor: i
     first, buffer = next(pictures), io.BytesIO()
     codec, options = film_codec()
     with av.open(buffer, "w", format="mp4") as container:
+        container.metadata["comment"] = DRAWN
         rate = Fraction(fps).limit_denominator(1000)
         stream = cast(av.VideoStream, container.add_stream(codec, rate=rate, options=options))
         stream.height, stream.width = first.shape[:2]

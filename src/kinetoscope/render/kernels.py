@@ -1,4 +1,4 @@
-"""Kernels as strips over time and as animations: blue below zero, white at zero, red above, one scale."""
+"""Kernels as strips over time and as animations: blue below zero, white at zero, red above."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,6 +21,9 @@ MOST = 48
 CHANNELS = 4
 """Of kernels with many input channels, so many of the most energetic are drawn."""
 
+VISIBLE = 0.25
+"""Of the layer's scale: a kernel whose largest weight is below that share is hardly seen on it."""
+
 _CELL, _GAP, _LABEL, _HEAD = 44, 4, 150, 64
 _RGB = ("red", "green", "blue")
 
@@ -30,8 +33,26 @@ def colour_picture(step: Float[Tensor, "3 rows columns"], scale: float) -> Pictu
     return to_frame(0.5 + step / (2.0 * scale))
 
 
+def kernel_scales(weights: Weights, largest: float, per_kernel: bool | None = None) -> list[float]:
+    """The absolute weight at full colour, for each kernel.
+
+    Args:
+        weights: (N, C, D, h, w).
+        largest: absolute weight of the whole layer.
+        per_kernel: whether each has its own; None: where with the layer's one would be nearly invisible.
+    """
+    peaks = weights.abs().amax(dim=(1, 2, 3, 4)).tolist()
+    if per_kernel is None:
+        per_kernel = any(0 < peak < VISIBLE * largest for peak in peaks[:MOST])
+    return [(peak if per_kernel else largest) or 1.0 for peak in peaks]
+
+
 def draw_kernels(
-    weights: Weights, scale: float, names: Sequence[str], notes: Sequence[str], title: str = ""
+    weights: Weights,
+    scale: float | Sequence[float],
+    names: Sequence[str],
+    notes: Sequence[str],
+    title: str = "",
 ) -> Picture:
     """Kernels in rows; in a row the input channels, and in each channel the steps from left to right.
 
@@ -39,11 +60,12 @@ def draw_kernels(
 
     Args:
         weights: (N, C, D, h, w).
-        scale: the absolute weight at full colour.
+        scale: the absolute weight at full colour, of all or of each.
         names, notes: a short line each, left of a row.
         title: what all of them belong to, printed above.
     """
     shown = weights[:MOST]
+    scales = [scale] * len(weights) if isinstance(scale, float) else scale
     depth, rgb = shown.shape[2], shown.shape[1] == 3
     blocks = min(shown.shape[1], CHANNELS) + rgb
     block = depth * (_CELL + 1) + 3 * _GAP
@@ -60,7 +82,7 @@ def draw_kernels(
         y = _HEAD + row * (_CELL + _GAP)
         draw.text((6, y + 14), names[row], INK, font(12), anchor="lm")
         draw.text((6, y + 31), notes[row], FAINT, font(10), anchor="lm")
-        for column, (caption, steps) in enumerate(_strips(kernel, scale)):
+        for column, (caption, steps) in enumerate(_strips(kernel, scales[row])):
             x = _LABEL + column * block
             for t, picture in enumerate(steps):
                 cell = PillowImage.fromarray(resized(picture, *_fitted(picture), smooth=False))
@@ -68,7 +90,7 @@ def draw_kernels(
             if caption:
                 draw.text((x + 2, y + 7), caption, (20, 20, 20), font(9), anchor="lm")
     rest = "" if len(shown) == len(weights) else f"; first {len(shown)} of {len(weights)} kernels"
-    _legend(page, draw, scale, rest)
+    _legend(page, draw, scales, rest)
     return np.asarray(page)
 
 
@@ -99,37 +121,43 @@ def _fitted(picture: Picture) -> tuple[int, int]:
     return max(1, round(_CELL * height / longest)), max(1, round(_CELL * width / longest))
 
 
-def _legend(page: PillowImage.Image, draw: ImageDraw.ImageDraw, scale: float, rest: str) -> None:
-    y = page.height - 20
+def _legend(page: PillowImage.Image, draw: ImageDraw.ImageDraw, scales: Sequence[float], rest: str) -> None:
+    y, one = page.height - 20, len(set(scales)) == 1
+    full = f"{scales[0]:.3g}" if one else "full"
     ramp = torch.linspace(-1.0, 1.0, 120).expand(12, -1)
     page.paste(PillowImage.fromarray(signed_rgb(ramp, 1.0)), (60, y - 6))
-    draw.text((54, y), f"\N{MINUS SIGN}{scale:.3g}", INK, font(12), anchor="rm")
-    draw.text((186, y), f"+{scale:.3g}", INK, font(12), anchor="lm")
-    draw.text((240, y), f"one scale for the layer{rest}", FAINT, font(12), anchor="lm")
+    draw.text((54, y), f"\N{MINUS SIGN}{full}", INK, font(12), anchor="rm")
+    draw.text((186, y), f"+{full}", INK, font(12), anchor="lm")
+    words = "one scale for the layer" if one else "each kernel at its own scale"
+    draw.text((240, y), f"{words}{rest}", FAINT, font(12), anchor="lm")
 
 
 def kernel_pictures(
-    weights: Weights, scale: float, names: Sequence[str], title: str = ""
+    weights: Weights, scale: float | Sequence[float], names: Sequence[str], title: str = ""
 ) -> Iterator[Picture]:
     """One picture a step: every kernel's colour picture (RGB), or its most energetic channel.
 
     Args:
         weights: (N, C, D, h, w).
-        scale: the absolute weight at full colour.
+        scale: the absolute weight at full colour, of all or of each.
         names: of the kernels, short.
         title: what all of them belong to, printed below.
     """
     shown = weights[:MOST]
     rgb = shown.shape[1] == 3
     strongest = shown.square().sum(dim=(2, 3, 4)).argmax(dim=1).tolist()
-    columns = max(1, min(len(shown), 8))
+    scales = [scale] * len(weights) if isinstance(scale, float) else scale
+    columns, one = max(1, min(len(shown), 8)), len(set(scales)) == 1
     for t in range(shown.shape[2]):
         panels: list[Panel] = []
-        for name, kernel, channel in zip(names, shown, strongest, strict=False):
-            picture = colour_picture(kernel[:, t], scale) if rgb else signed_rgb(kernel[channel, t], scale)
+        for name, kernel, channel, most in zip(names, shown, strongest, scales, strict=False):
+            picture = colour_picture(kernel[:, t], most) if rgb else signed_rgb(kernel[channel, t], most)
             height, width = _fitted(picture)
             panels.append((name, resized(picture, 2 * height, 2 * width, smooth=False)))
-        full = f"mid grey is zero, full colour \N{PLUS-MINUS SIGN}{scale:.3g}"
-        words = full if rgb else "each kernel's most energetic channel"
+        at = f"\N{PLUS-MINUS SIGN}{scales[0]:.3g}" if one else "each at its own scale"
+        full = f"mid grey is zero, full colour {at}"
+        words = (
+            full if rgb else "each kernel's most energetic channel" + ("" if one else ", at its own scale")
+        )
         bar = "; ".join(part for part in (f"t {t}", words, title) if part)
-        yield draw_panels(panels, columns, bar=bar, scale=0.0 if rgb else scale)
+        yield draw_panels(panels, columns, bar=bar, scale=0.0 if rgb or not one else scales[0])

@@ -1,7 +1,10 @@
 """A figure whose parts are placed in inches, so that clips of any shape are laid out alike."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,6 +16,20 @@ INK, MUTED, LINE = "#1f2328", "#6b7280", "#d0d4da"
 
 WIDTH, MARGIN = 16.0, 0.45
 """Of the sheet, inches; everything is placed in inches from its upper left corner."""
+
+
+@contextmanager
+def own_defaults() -> Iterator[None]:
+    """Inside, and in a function that it decorates, matplotlib draws by its own defaults.
+
+    Whatever a person's matplotlibrc or notebook has set is for that person's figures: TeX for every text, a
+    tight box that cuts a sheet. Their backend stays.
+    """
+    with matplotlib.rc_context():
+        theirs = ("backend", "interactive", "toolbar", "webagg.", "tk.")
+        own = {k: value for k, value in matplotlib.rcParamsDefault.items() if not k.startswith(theirs)}
+        matplotlib.rcParams.update(own)
+        yield
 
 
 class Sheet:

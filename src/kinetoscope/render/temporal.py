@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults
 
 Steps = Float[Tensor, "4 step channel"]
 """Scale, turning (degrees, clockwise on screen), shift along x and y (pixels, right and down)."""
@@ -30,6 +30,7 @@ NAMES = (
 _ROW = 1.45
 
 
+@own_defaults()
 def draw_curves(
     title: str,
     channels: Sequence[int],
@@ -84,6 +85,7 @@ def draw_curves(
     return png(page.figure)
 
 
+@own_defaults()
 def draw_distributions(title: str, layers: Mapping[str, Steps]) -> bytes:
     """How scale, turning and shift of the content are distributed in the model and its layers, as a PNG.
 
@@ -131,6 +133,7 @@ def draw_distributions(title: str, layers: Mapping[str, Steps]) -> bytes:
     return png(page.figure)
 
 
+@own_defaults()
 def draw_strips(title: str, kernels: Float[Tensor, "out channel depth height width"]) -> bytes:
     """Kernels as strips over time, the slice that meets the earliest frame first, as a PNG.
 

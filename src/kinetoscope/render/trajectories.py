@@ -12,7 +12,7 @@ from torch import Tensor
 from ..types import Image, Video
 from .attribution import overlay_frames
 from .frames import as_rgb, pick, to_frame
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults
 from .temporal import CONTENT, END, NAMES, START, Steps, draw_path, draw_steps, limits_of, plain, png
 
 FOUND = "#e07b00"
@@ -59,6 +59,7 @@ class ChannelVelocities:
     words: str
 
 
+@own_defaults()
 def draw_channels(
     title: str,
     rows: Sequence[ChannelPictures],
@@ -120,6 +121,7 @@ def _pictures(about: ChannelPictures) -> list[np.ndarray]:
     return shown
 
 
+@own_defaults()
 def draw_agreement(
     title: str, rows: Sequence[ChannelVelocities], correlation: float | None, why: str = ""
 ) -> bytes:
@@ -201,6 +203,7 @@ def _slices(kernel: Float[Tensor, "input depth rows columns"]) -> np.ndarray:
     return (0.5 + 0.5 * shown / shown.abs().max().clamp(min=1e-12)).permute(1, 2, 3, 0).numpy()
 
 
+@own_defaults()
 def draw_directions(
     title: str,
     classes: Sequence[tuple[str, float, Sequence[int], Sequence[float]]],

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..arrays import array_video, is_array, open_array
 from ..decoders import (
-    AV_OPTIONS,
     folder_pictures,
     read_frames,
     read_picture,
@@ -18,6 +17,7 @@ from ..decoders import (
     shown,
 )
 from ..errors import ClipTooSmall, VideoUnreadable
+from ..films import AV_OPTIONS, decoded, main_stream, pixels
 from ..types import Video
 from ..video import MAX_BYTES, as_video, read_windows
 
@@ -69,7 +69,7 @@ def read_cut(path: Path, choose: Choice) -> Video:
         return _stack(*found, path)
     chosen = choose(_count(path))
     wanted, kept = set(chosen), {}
-    for number, frame in enumerate(read_frames(path, len(wanted), MAX_BYTES)):
+    for number, frame in enumerate(read_frames(path, len(wanted), MAX_BYTES, tell=_unheard)):
         if number in wanted:
             kept[number] = frame.copy()
         if number == max(wanted):
@@ -104,8 +104,12 @@ def _stack(kept: dict[int, np.ndarray], chosen: Sequence[int], path: Path) -> Vi
     return as_video([kept[number] for number in chosen])
 
 
+def _unheard(text: str) -> None:
+    """Which frame is which is what a cut is chosen by; how long each is shown is not asked."""
+
+
 def _count(path: Path) -> int:
-    count = sum(1 for _ in read_frames(path, 2, MAX_BYTES))
+    count = sum(1 for _ in read_frames(path, 2, MAX_BYTES, tell=_unheard))
     require_frames(count, path)
     return count
 
@@ -114,10 +118,8 @@ def _sought(path: Path, choose: Choice) -> tuple[dict[int, np.ndarray], Sequence
     """Chosen frames of a film by number, decoded from a key frame on; None where that cannot be trusted."""
     try:
         with av.open(f"file:{path}", options=AV_OPTIONS) as film:
-            if not film.streams.video:
-                return None
-            stream = film.streams.video[0]
-            codec = stream.codec_context
+            stream = main_stream(film)
+            codec = None if stream is None else stream.codec_context
             if codec is None or codec.name not in SHOWN_PACKETS:
                 return None
             # without pictures that are shown later than they are decoded, either time tells the order
@@ -134,7 +136,6 @@ def _sought(path: Path, choose: Choice) -> tuple[dict[int, np.ndarray], Sequence
                 return None
             if stream.frames not in (0, len(times)):
                 return None
-            codec.thread_type = "AUTO"
             order = sorted(times)
             chosen = choose(len(order))
             wanted = {order[number]: number for number in chosen}
@@ -143,13 +144,12 @@ def _sought(path: Path, choose: Choice) -> tuple[dict[int, np.ndarray], Sequence
                 return None
             film.seek(max(keys), stream=stream)
             kept: dict[int, np.ndarray] = {}
-            for frame in film.decode(stream):
+            for frame in decoded(film, stream):
                 if frame.pts in wanted:
                     if frame.is_corrupt:
                         return None
                     require_room(len(wanted), frame.height, frame.width, path, MAX_BYTES)
-                    pixels = frame.to_ndarray(format="rgb24")
-                    kept[wanted[frame.pts]] = np.rot90(pixels, k=round(getattr(frame, "rotation", 0) / 90))
+                    kept[wanted[frame.pts]] = pixels(frame, stream)
                 if len(kept) == len(wanted):
                     return kept, chosen
     except (av.error.FFmpegError, OSError, ValueError, MemoryError, UnicodeError):

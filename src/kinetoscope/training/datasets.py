@@ -2,14 +2,19 @@
 
 import csv
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ..errors import SettingInvalid, closest
+from ..errors import SettingInvalid, closest, listed
 from ..models.labels import class_names
 
 HELD_OUT = 10
 """Where nothing is set aside for validation, one video in so many is: the same ones every time."""
+
+
+# a training list has the class's number behind each name, and names may have spaces
+_NUMBERED = re.compile(r"\s+\d+$")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ def list_ucf101(folder: Path, split: int = 1) -> VideoList:
         SettingInvalid: a list is missing or a line of it makes no sense.
     """
     lists = folder / "ucfTrainTestlist"
-    numbered = [line.split() for line in _lines(lists / "classInd.txt")]
+    numbered = [line.split(maxsplit=1) for line in _lines(lists / "classInd.txt")]
     if [row[0] for row in numbered if len(row) == 2] != [str(n + 1) for n in range(len(numbered))]:
         raise SettingInvalid(f"{lists / 'classInd.txt'} is not `1 NAME`, `2 NAME`, ...; fetch it again")
     names = tuple(row[1] for row in numbered)
@@ -59,7 +64,7 @@ def list_ucf101(folder: Path, split: int = 1) -> VideoList:
         file = lists / f"{kind}list{split:02}.txt"
         videos = []
         for line in _lines(file):
-            place = PurePosixPath(line.split()[0])
+            place = PurePosixPath(_NUMBERED.sub("", line).replace("\\", "/"))
             if len(place.parts) != 2 or ".." in place.parts or place.parts[0] not in names:
                 near = closest(place.parts[0], names, 1)
                 raise SettingInvalid(
@@ -96,7 +101,8 @@ def list_jester(folder: Path) -> VideoList:
 
 def _jester_rows(folder: Path, name: str, names: tuple[str, ...]) -> tuple[LabelledVideo, ...]:
     videos = []
-    for row in csv.reader(_lines(folder / name), delimiter=";"):
+    for fields in csv.reader(_lines(folder / name), delimiter=";"):
+        row = [field.strip() for field in fields]
         if len(row) != 2 or not row[0].isalnum() or row[1] not in names:
             near = closest(row[-1], names, 1)
             raise SettingInvalid(
@@ -107,13 +113,37 @@ def _jester_rows(folder: Path, name: str, names: tuple[str, ...]) -> tuple[Label
     return tuple(videos)
 
 
+def present(found: VideoList, folder: Path) -> tuple[VideoList, tuple[str, ...]]:
+    """The videos of a list that are there, and a line for each that is not.
+
+    Raises:
+        SettingInvalid: a class has no video left to train or to validate with; naming what is missing.
+    """
+    every = (*found.train, *found.validation)
+    absent = {video.path for video in every if not video.path.exists()}
+    lines = tuple(f"no video at {str(path)!r}" for path in sorted(absent))
+    parts = []
+    for part in (found.train, found.validation):
+        kept = tuple(video for video in part if video.path not in absent)
+        gone = sorted({video.label for video in part} - {video.label for video in kept})
+        if gone:
+            names = listed([found.class_names[label] for label in gone])
+            paths = listed([str(path) for path in sorted(absent)])
+            raise SettingInvalid(
+                f"{len(absent)} of {len(every)} videos in the lists are missing from {str(folder)!r}, "
+                f"among them all of {names}: {paths}; complete the folder, or shorten the lists"
+            )
+        parts.append(kept)
+    return VideoList(found.class_names, *parts), lines
+
+
 def _is_held_out(name: str) -> bool:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") % HELD_OUT == 0
 
 
 def _lines(file: Path) -> list[str]:
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise SettingInvalid(

@@ -21,6 +21,7 @@ from ..records import write_bytes_atomically
 from ..schedule import cosine
 from ..tconv.layer import IDENTITY, Conv3T
 from ..types import VideoBatch
+from .checkpoint import save_last
 from .recipes import Recipe
 from .samples import Batch, Data, EpochSampler, collate, generator_for
 from .table import COLUMNS, Row, best_of, write_rows
@@ -162,7 +163,7 @@ class Task(LightningModule):
                 }
                 write_bytes_atomically(self.out / "best.safetensors", save(state))
             write_rows(self.out / "metrics.csv", self.rows)
-        self.trainer.save_checkpoint(self.out / "last.ckpt")
+        save_last(self.out, self.trainer.save_checkpoint, self.trainer.is_global_zero)
         patience = self.recipe.training.patience
         if patience and row["epoch"] - best["epoch"] >= patience:
             self.trainer.should_stop = True

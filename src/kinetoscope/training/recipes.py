@@ -148,6 +148,8 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _at_least(0, self, "", "seed")
+        if self.seed >= 2**63:
+            raise SettingInvalid(f"seed is below 2^63, not {self.seed}")
         if not self.model.name:
             raise SettingInvalid("model.name is missing; name a network as `kinetoscope models` lists them")
 
@@ -178,7 +180,7 @@ def recipe_text(path: Path) -> str:
         SettingInvalid: it cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise SettingInvalid(

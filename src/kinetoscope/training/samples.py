@@ -21,7 +21,7 @@ from ..video import fit_clip
 from .appearance import TEXTURE_KINDS, make_appearance_clips
 from .clips import ClipSettings, make_clips
 from .cuts import first_fault, read_cut
-from .datasets import LabelledVideo, list_jester, list_ucf101
+from .datasets import LabelledVideo, list_jester, list_ucf101, present
 from .mirror import mirrored_classes
 from .recipes import PROCEDURAL, DataRecipe
 from .textures import Split
@@ -57,18 +57,21 @@ class Data:
     Attributes:
         class_names: in the order of its outputs.
         train, validation: clips by (epoch, index).
+        missing: a line for each video of the lists that is not there; those are in neither.
     """
 
     class_names: tuple[str, ...]
     train: "VideoClips | ProceduralClips"
     validation: "VideoClips | ProceduralClips"
+    missing: tuple[str, ...] = ()
 
 
 def open_data(recipe: DataRecipe, seed: int) -> Data:
-    """List the clips of a data set; none is read yet.
+    """List the clips of a data set that are there; none is read yet.
 
     Raises:
-        SettingInvalid: the lists are missing or wrong, a class is unknown, or `flip` fits not all classes.
+        SettingInvalid: the lists are missing or wrong, a class is unknown or without videos, or `flip` does
+            not fit all classes.
     """
     if recipe.name in PROCEDURAL:
         known = MOTION_LABELS if recipe.name == "motion" else TEXTURE_KINDS
@@ -82,11 +85,13 @@ def open_data(recipe: DataRecipe, seed: int) -> Data:
     found = list_jester(folder) if recipe.name == "jester" else list_ucf101(folder, recipe.split)
     if not found.train or not found.validation:
         raise SettingInvalid(f"{recipe.name} in {recipe.folder!r} has an empty list; fetch the lists again")
+    found, missing = present(found, folder)
     mirror = mirrored_classes(found.class_names) if recipe.flip else None
     return Data(
         found.class_names,
         VideoClips(found.train, recipe, seed, mirror, training=True),
         VideoClips(found.validation, recipe, seed, None, training=False),
+        missing,
     )
 
 

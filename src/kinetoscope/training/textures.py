@@ -25,7 +25,7 @@ _HELD_OUT_OFFSET = 1 << 40
 def split_generator(seed: int, split: Split) -> torch.Generator:
     """Give the random numbers of one half of the split; the two halves never start from the same seed."""
     offset = _HELD_OUT_OFFSET if split == "held-out" else 0
-    return torch.Generator().manual_seed(seed + offset)
+    return torch.Generator().manual_seed((seed + offset) % 2**63)
 
 
 def uniform(generator: torch.Generator, low: float | int, high: float | int, *shape: int) -> Tensor:

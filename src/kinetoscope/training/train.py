@@ -11,17 +11,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ModelUnusable, SettingInvalid
+from ..errors import ModelUnusable, SettingInvalid, listed
 from ..models.checkpoints import read_weights
 from ..models.registry import load_model
 from ..pipeline import versions
 from ..records import write_bytes_atomically, write_json
 from ..tconv.inflate import inflate
+from .checkpoint import LAST, PREVIOUS, forget_previous, last_sound, only_run_in
 from .recipes import Recipe, as_toml, differences, parse_recipe, recipe_text
 from .samples import Data, open_data
 from .table import Row, best_of
 
-RECIPE, LAST, BEST, RECORD = "recipe.toml", "last.ckpt", "best.safetensors", "train.json"
+RECIPE, BEST, RECORD = "recipe.toml", "best.safetensors", "train.json"
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ def train(
     """Train a network by a recipe, and write it into `out` as it goes.
 
     Leaves `metrics.csv` (columns: `table.COLUMNS`), `best.safetensors` (the network of the epoch with the
-    highest validation accuracy), `last.ckpt` (Lightning's, after each epoch), `recipe.toml` (every setting
-    spelled out), and in the end `train.json`.
+    highest validation accuracy), `last.ckpt` (Lightning's, after each epoch; until the end the one before it
+    is kept as `previous.ckpt`), `recipe.toml` (every setting spelled out), and in the end `train.json`.
 
     Args:
         recipe: what is trained, with what, and how.
@@ -72,22 +73,40 @@ def train(
         note: called with each line worth telling.
 
     Raises:
-        SettingInvalid: `out` holds a run and `resume` is false, or one of another recipe; data or extra
-            missing.
+        SettingInvalid: `out` holds a run and `resume` is false, or one of another recipe, or another process
+            trains into it, or no checkpoint in it can be read; data or extra missing.
         ModelNotFound, ModelUnusable: the network, or its weights.
         VideoUnreadable: too many videos in a row.
         OutputUnwritable: `out` cannot be written.
     """
     loop = _loop()
+    with only_run_in(out):
+        return _train(loop, recipe, out, resume, device, devices, progress, note)
+
+
+def _train(
+    loop: Any,
+    recipe: Recipe,
+    out: Path,
+    resume: bool,
+    device: str,
+    devices: int,
+    progress: Callable[[int, int], None],
+    note: Callable[[str], None],
+) -> Training:
     _check_folder(recipe, out, resume)
     data = open_data(recipe.data, recipe.seed)
     network = build_network(recipe, data)
     _probe(loop, network, recipe, len(data.class_names))
     write_bytes_atomically(out / RECIPE, as_toml(recipe).encode())
-    last = out / LAST if (out / LAST).is_file() else None
+    last = last_sound(out, note)
     if resume and last is None:
         note(f"{out / LAST} is not there yet; starting from the beginning")
     task = loop.Task(network.train(), data, recipe, out, note)
+    if data.missing:
+        task.faults.extend(data.missing)
+        total = len(data.missing) + len(data.train) + len(data.validation)
+        note(f"left out: {len(data.missing)} of {total} videos are missing: {listed(data.missing)}")
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # how many processes read clips is the recipe's business
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -104,6 +123,7 @@ def train(
     )
     if done.leads:
         write_json(out / RECORD, _record(done, recipe, device, devices))
+        forget_previous(out)
     return done
 
 
@@ -157,7 +177,7 @@ def _recipe_in(out: Path) -> Recipe | None:
 
 def _check_folder(recipe: Recipe, out: Path, resume: bool) -> None:
     if not resume:
-        if (out / LAST).exists():
+        if (out / LAST).exists() or (out / PREVIOUS).exists():
             raise SettingInvalid(f"{out} holds a run already; go on with --resume, or choose another --out")
         return
     held = _recipe_in(out)

@@ -1,14 +1,17 @@
 """What can be wrong with a model or a clip, said in one line."""
 
+import inspect
 import re
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import ClipTooSmall, ModelUnusable, listed
+from ..errors import ClipTooSmall, KinetoscopeError, ModelUnusable, listed
 
 # what torch says when a map has become smaller than a kernel, and nothing else
 _TOO_SMALL = (
@@ -25,12 +28,39 @@ FORWARD_FAULTS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    ImportError,
     LookupError,
+    NameError,
+    OSError,
     RuntimeError,
     TypeError,
     ValueError,
 )
-"""What a forward pass raises that wants another device or size, or values, and is given meta tensors."""
+"""What a forward pass commonly raises, by its own fault or given meta tensors; the rest is shown as it is."""
+
+# signs of memory that was not enough, which is no fault of the forward pass
+_NO_MEMORY = ("out of memory", "can't allocate memory")
+# what torch says when types, and when in-place writing or recomputing, spoil a pass; and how to mend that
+_MENDS = (
+    (
+        ("should be the same", "expected scalar type", "must have the same dtype", "to have the same dtype"),
+        "weights are computed with in fp32 (float64 stays so): leave .half() and the like out of forward, or "
+        "write x.to(weight.dtype)",
+    ),
+    (
+        ("modified by an inplace operation", "used in an in-place operation", "modified inplace"),
+        "write y = x + 1 instead of x += 1 there",
+    ),
+    (
+        ("Checkpointing is not compatible with .grad()", "use_reentrant=True"),
+        "give checkpoint(..., use_reentrant=False)",
+    ),
+)
+
+
+class ForwardFault(ModelUnusable, RuntimeError):
+    """The network's own code failed, forwards or backwards."""
+
 
 Found = TypeVar("Found")
 
@@ -71,18 +101,38 @@ def working_dtype(model: nn.Module) -> torch.dtype:
     return torch.float64 if wide else torch.float32
 
 
-def check_gradient(output: Tensor, clip: Tensor, layer: str) -> None:
+def check_gradient(output: Tensor, clip: Tensor, layer: str, recomputed: bool = False) -> None:
     """Make sure that where a gradient with respect to `clip` is wanted, one leads from `output` to it.
+
+    Args:
+        recomputed: whether the layer ran inside `torch.utils.checkpoint` with `use_reentrant=True`.
 
     Raises:
         ModelUnusable: none does, for any unit.
     """
-    if torch.is_grad_enabled() and clip.requires_grad and not output.requires_grad:
+    if not torch.is_grad_enabled() or not clip.requires_grad or output.requires_grad:
+        return
+    if recomputed:
         raise ModelUnusable(
-            f"no gradient from layer {layer!r} reaches the clip: the forward pass runs under no_grad or "
-            "inference_mode, detaches, rounds, or takes nothing from the clip; let gradients through, or "
-            "choose a layer before that"
+            f"no gradient from layer {layer!r} reaches the clip: the forward pass recomputes it with "
+            "checkpoint(..., use_reentrant=True); give use_reentrant=False, or choose a layer before that"
         )
+    raise ModelUnusable(
+        f"no gradient from layer {layer!r} reaches the clip: the forward pass runs under no_grad or "
+        "inference_mode, detaches, rounds, or takes nothing from the clip; let gradients through, or "
+        "choose a layer before that"
+    )
+
+
+def is_recomputing() -> bool:
+    """Whether this is called inside `torch.utils.checkpoint` with `use_reentrant=True`."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "forward" and code.co_filename.endswith("checkpoint.py"):
+            return frame.f_globals.get("__name__") == "torch.utils.checkpoint"
+        frame = frame.f_back
+    return False
 
 
 def explain_misfit(error: RuntimeError, model: nn.Module, clip: tuple[int, ...], layer: str) -> None:
@@ -101,14 +151,88 @@ def explain_misfit(error: RuntimeError, model: nn.Module, clip: tuple[int, ...],
     small, misfit = (any(sign in message for sign in signs) for signs in (_TOO_SMALL, _MISFIT))
     if not small and not misfit:
         return
-    names = {id(module): name for name, module in model.named_modules()}
-    trace = error.__traceback__
-    while trace is not None:
-        layer = names.get(id(trace.tb_frame.f_locals.get("self"))) or layer
-        trace = trace.tb_next
+    failing = next((name for name, _ in _failing(error.__traceback__, model) if name), layer)
     what = "is too small for" if small else "does not fit"
     mend = "give more frames or a larger frame" if small else "give the size that the model was made for"
-    raise ClipTooSmall(f"a clip of {size} (TxHxW) {what} layer {layer!r}; {mend}") from error
+    raise ClipTooSmall(f"a clip of {size} (TxHxW) {what} layer {failing!r}; {mend}") from error
+
+
+@contextmanager
+def explained(model: nn.Module, clip: tuple[int, ...], layer: str) -> Iterator[None]:
+    """Inside, what a forward pass of `model` on a clip (T, H, W) raises becomes one line.
+
+    Raises:
+        ModelUnusable, ClipTooSmall: as `explain_misfit`.
+        ForwardFault: the network's own code failed; naming the layer, what it was given, and the reason.
+    """
+    try:
+        yield
+    except KinetoscopeError:
+        raise
+    except FORWARD_FAULTS as error:
+        if any(sign in str(error) for sign in _NO_MEMORY):
+            raise
+        if isinstance(error, RuntimeError):
+            explain_misfit(error, model, clip, layer)
+        raise _forward_fault(error, model, clip) from error
+
+
+def _forward_fault(error: Exception, model: nn.Module, clip: tuple[int, ...]) -> ForwardFault:
+    name, given = next(_failing(error.__traceback__, model), ("", ""))
+    where = f"in layer {name!r}" if name else "of the network"
+    shapes = f", given {given}," if given else f" on a clip of {'x'.join(map(str, clip))} (TxHxW)"
+    return ForwardFault(f"the forward pass {where}{shapes} failed with {_told(error)}")
+
+
+def explain_backward(error: BaseException, layer: str) -> None:
+    """Do nothing unless `error` comes from a backward pass.
+
+    Raises:
+        ForwardFault: it does; with the reason.
+    """
+    trace, inside = error.__traceback__, False
+    while trace is not None and not inside:
+        inside = trace.tb_frame.f_code.co_name == "_engine_run_backward"
+        trace = trace.tb_next
+    if not inside or not isinstance(error, FORWARD_FAULTS) or isinstance(error, KinetoscopeError):
+        return
+    if any(sign in str(error) for sign in _NO_MEMORY):
+        return
+    raise ForwardFault(f"the gradient of layer {layer!r} failed with {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    said = " ".join(str(error).split())
+    mend = next((mend for signs, mend in _MENDS if any(sign in said for sign in signs)), "mend forward")
+    if len(said) > 300:
+        said = f"{said[:300]}..."
+    return f"{type(error).__name__}{f': {said}' if said else ''}; {mend}"
+
+
+def _failing(trace: TracebackType | None, model: nn.Module) -> Iterator[tuple[str, str]]:
+    """The modules that were running, innermost first: each one's name, and the shapes it was given."""
+    names = {id(module): name for name, module in model.named_modules()}
+    running: list[str] = []
+    shapes: dict[str, str] = {}
+    while trace is not None:
+        frame = trace.tb_frame
+        about = inspect.getargvalues(frame)
+        name = names.get(id(about.locals.get("self")))
+        if name is not None:
+            running.append(name)
+            if frame.f_code.co_name == "forward":
+                given = {key: about.locals.get(key) for key in about.args[1:]}
+                given[""] = about.locals.get(about.varargs or "")
+                shapes[name] = ", ".join(filter(None, (_shapes(key, value) for key, value in given.items())))
+        trace = trace.tb_next
+    for name in reversed(running):
+        yield name, shapes.get(name, "")
+
+
+def _shapes(key: str, value: Any) -> str:
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    found = ["x".join(map(str, part.shape)) or "a number" for part in parts if isinstance(part, Tensor)]
+    return f"{key} " * bool(key) + " and ".join(found) if found else ""
 
 
 def meta_first(find: Callable[[str | None], Found]) -> Found:

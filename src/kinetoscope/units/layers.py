@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..errors import ClipTooSmall, ModelUnusable
 from ..models.card import ModelCard
-from .faults import check_initialized, explain_misfit, meta_first, working_dtype
+from .faults import ForwardFault, check_initialized, explained, meta_first, working_dtype
 from .layout import Layout, first_tensor
 from .loan import Loan
 from .receptive import ReachTracker
@@ -46,6 +47,7 @@ class LayerInfo:
         units: how many units there are: channels, wherever they lie, or outputs of a layer without a map.
         map_shape: places of a unit, (frames, height, width) where they are known to be that; () for none.
         calls: how often a forward pass runs the layer; `NAME@N` means call N, from 0, and `NAME` the first.
+            0 for a layer that the clip does not reach: then nothing is known of the others.
         receptive_field: of one unit.
     """
 
@@ -77,12 +79,39 @@ def list_layers(
 
     Raises:
         ClipTooSmall: the clip does not go through the whole model.
+        ModelUnusable: TorchScript, weights that are not there yet, or the forward pass fails.
+    """
+    rows, stopped = list_reached(model, card, size=size)
+    if stopped is not None:
+        raise stopped
+    return rows
+
+
+def list_reached(
+    model: nn.Module, card: ModelCard, *, size: tuple[int, int, int] | None = None
+) -> tuple[list[LayerInfo], ModelUnusable | ClipTooSmall | None]:
+    """As `list_layers`, for a clip that may not go through the whole model.
+
+    Returns:
+        The layers, and what stopped the pass, or None. Layers that it would reach with the card's clip, or
+        all where that is not known, are there as well, with `calls` 0.
+
+    Raises:
         ModelUnusable: TorchScript, or weights that are not there yet.
     """
     clip = size or card.clip
     check_initialized(model)
-    rows = meta_first(lambda device: _probe(model, (1, card.channels, *clip), device))
-    return [_describe(name, rows[name], clip) for name, _ in model.named_modules() if name in rows]
+    rows, stopped = meta_first(lambda device: _probe(model, (1, card.channels, *clip), device))
+    names = [name for name, _ in model.named_modules() if name]
+    if stopped is None:
+        return [_describe(name, rows[name], clip) for name in names if name in rows], None
+    native, fault = meta_first(lambda device: _probe(model, (1, card.channels, *card.clip), device))
+    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+    return [
+        _describe(name, rows[name], clip) if name in rows else _unreached(name, kinds[name])
+        for name in names
+        if name in rows or name in native or fault is not None
+    ], stopped
 
 
 @dataclass
@@ -96,8 +125,10 @@ class _Row:
     calls: int = 1
 
 
-def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict[str, _Row]:
-    """Type, output shape and spans of every layer reached, by running on an empty clip."""
+def _probe(
+    model: nn.Module, shape: tuple[int, ...], device: str | None
+) -> tuple[dict[str, _Row], ModelUnusable | ClipTooSmall | None]:
+    """Type, output shape and spans of every layer that an empty clip reaches; and what stopped it."""
     rows: dict[str, _Row] = {}
     tracker, layout = ReachTracker(), Layout(model)
 
@@ -124,18 +155,26 @@ def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> dict
     loan = Loan(model, lambda t: t.to(place, dtype if t.is_floating_point() else t.dtype))
     handles = [m.register_forward_hook(watch(name)) for name, m in model.named_modules() if name]
     try:
-        with torch.inference_mode(), torch.device(place), loan.lent(), layout.following(), tracker:
+        with (
+            explained(model, shape[2:], ""),
+            torch.inference_mode(),
+            torch.device(place),
+            loan.lent(),
+            layout.following(),
+            tracker,
+        ):
             clip = torch.zeros(shape, dtype=dtype)
             tracker.begin(clip)
             model(clip)
-    except RuntimeError as error:
-        explain_misfit(error, model, shape[2:], "")
-        raise
+    except (ClipTooSmall, ModelUnusable) as stop:
+        if isinstance(stop, ForwardFault) and device == "meta":
+            raise  # it may want a real device or values
+        return rows, stop
     finally:
         for handle in handles:
             handle.remove()
         loan.close()
-    return rows
+    return rows, None
 
 
 def _describe(name: str, row: _Row, clip: tuple[int, int, int]) -> LayerInfo:
@@ -146,6 +185,11 @@ def _describe(name: str, row: _Row, clip: tuple[int, int, int]) -> LayerInfo:
     field = ReceptiveField(frames, height, width, stride, centre)
     units, *places = row.laid_out
     return LayerInfo(name, row.type, row.output_shape, units, tuple(places), row.calls, field)
+
+
+def _unreached(name: str, kind: str) -> LayerInfo:
+    unknown = ReceptiveField(None, None, None, (None,) * 3, (None,) * 3)
+    return LayerInfo(name, kind, (), 0, (), 0, unknown)
 
 
 def _middle(span: Span, extent: int) -> int | float:

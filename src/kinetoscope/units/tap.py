@@ -8,7 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LayerNotFound, SettingInvalid, closest
-from .faults import check_gradient, check_weights, explain_misfit, meta_first, state_of, working_dtype
+from .faults import (
+    check_gradient,
+    check_weights,
+    explain_backward,
+    explained,
+    is_recomputing,
+    meta_first,
+    state_of,
+    working_dtype,
+)
 from .layout import Layout, first_tensor
 from .loan import Loan
 from .precision import arithmetic
@@ -59,6 +68,7 @@ class Tap:
         self._dtype, self._half = working_dtype(model), precision == "bf16"
         self._layout = Layout(model)
         self._calls: list[Any] = []
+        self._recomputed = False
         self._loan: Loan | None = None
 
     def __enter__(self) -> "Tap":
@@ -77,10 +87,16 @@ class Tap:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the model back."""
+        """Give the model back.
+
+        Raises:
+            ModelUnusable: a backward pass inside failed in the network's own code.
+        """
         if self._loan is not None:
             self._loan.close()
         self._loan = None
+        if error is not None:
+            explain_backward(error, self._layer)
 
     def __call__(self, x: Tensor) -> Tensor:
         """The layer's output for normalized clips.
@@ -94,7 +110,8 @@ class Tap:
         Raises:
             LayerNotFound: the layer or that call of it is never reached, or gives no tensor of real numbers.
             ClipTooSmall: a map became smaller than a kernel, or does not fit a linear layer.
-            ModelUnusable: `x` asks for a gradient and gets none, or a convolution takes other channels.
+            ModelUnusable: `x` asks for a gradient and gets none, a convolution takes other channels, or the
+                network's own code fails.
         """
         if self._loan is None:
             raise SettingInvalid(
@@ -110,7 +127,7 @@ class Tap:
             )
         if len(x) > 1 and found.shape[:1] != x.shape[:1]:  # clips and frames share an axis in unknown order
             return torch.cat([self(clip) for clip in x.split(1)])
-        check_gradient(found, x, self._layer)
+        check_gradient(found, x, self._layer, self._recomputed)
         laid_out = self._layout.units_first(self._target, output, len(x))
         assert laid_out is not None
         if self._units is not None and not self._narrowed:
@@ -126,13 +143,15 @@ class Tap:
         assert self._loan is not None
         hook = self._target.register_forward_hook(self._catch)  # last of all hooks, and only for this call
         try:
-            with self._loan.lent(), self._layout.following(), arithmetic(given.device.type, self._half):
+            with (
+                explained(self._model, tuple(x.shape[2:]), self._layer),
+                self._loan.lent(),
+                self._layout.following(),
+                arithmetic(given.device.type, self._half),
+            ):
                 self._model(given)
         except _Reached:
             return self._calls[-1]
-        except RuntimeError as error:
-            explain_misfit(error, self._model, tuple(x.shape[2:]), self._layer)
-            raise
         finally:
             hook.remove()
             count = len(self._calls)
@@ -146,6 +165,7 @@ class Tap:
     def _catch(self, module: nn.Module, args: Any, output: Any) -> None:
         self._calls.append(output)
         if len(self._calls) > self._call:
+            self._recomputed = not torch.is_grad_enabled() and is_recomputing()
             raise _Reached
 
     def _stand_in(self, tensor: Tensor) -> Tensor:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from ..errors import SettingInvalid, UnitOutOfRange, closest
 
+MOST_PIXELS = 10**10
+"""Of a clip, frames times height times width: a channel of it takes 40 GB."""
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -13,13 +16,13 @@ class Unit:
     Attributes:
         layer: the module's dotted name.
         channel: channel, or index of the output.
-        position: (t, y, x) in the layer's map; None for the whole channel.
+        position: (t, y, x) in the layer's map, or as many numbers as it has axes; None: the whole channel.
         name: the class name, where there is one.
     """
 
     layer: str
     channel: int
-    position: tuple[int, int, int] | None = None
+    position: tuple[int, ...] | None = None
     name: str = ""
 
     def __str__(self) -> str:
@@ -100,34 +103,37 @@ def find_unit(name: str, class_names: Sequence[str]) -> int:
     raise UnitOutOfRange(f"no unit is called {name!r}; closest: {closest(name, class_names)}")
 
 
-def parse_position(text: str) -> tuple[int, int, int]:
-    """Read `T,Y,X`.
+def parse_position(text: str) -> tuple[int, ...]:
+    """Read `T,Y,X`, or as many numbers as a layer's map has axes: `T` of a row of frames or tokens.
 
     Raises:
-        SettingInvalid: not three whole numbers of at least 0.
+        SettingInvalid: not one to three whole numbers of at least 0.
     """
     pieces = [piece.strip() for piece in text.split(",")]
-    if len(pieces) != 3 or not all(piece.isdecimal() for piece in pieces):
-        raise SettingInvalid(f"position {text!r} is not T,Y,X: three whole numbers from 0, such as 1,3,3")
-    t, y, x = map(int, pieces)
-    return t, y, x
+    if len(pieces) > 3 or not all(piece.isdecimal() for piece in pieces):
+        raise SettingInvalid(
+            f"position {text!r} is not T,Y,X: three whole numbers from 0, such as 1,3,3, or one or two for a "
+            "map with fewer axes"
+        )
+    return tuple(map(int, pieces))
 
 
-def check_position(position: tuple[int, int, int], map_shape: Sequence[int]) -> tuple[int, int, int]:
-    """Give `position` (t, y, x) back if it lies inside a map of (frames, height, width).
+def check_position(position: tuple[int, ...], map_shape: Sequence[int]) -> tuple[int, ...]:
+    """Give `position` (t, y, x) back if it lies inside a map of (frames, height, width), or of fewer axes.
 
     Raises:
+        SettingInvalid: it has other axes.
         UnitOutOfRange: the layer has no map, or the position lies outside of it.
     """
-    if len(map_shape) != 3:
-        raise UnitOutOfRange(
-            f"position {position} has no place: the layer has no map over time and space; leave it out"
-        )
+    given, size = ",".join(map(str, position)), "x".join(map(str, map_shape))
+    if not map_shape:
+        raise UnitOutOfRange(f"position {given} has no place: the layer has no map; leave it out")
+    if len(position) != len(map_shape):
+        axes = f"{len(map_shape)} axes" if len(map_shape) > 1 else "1 axis"
+        raise SettingInvalid(f"position {given} does not fit the layer's map of {axes}, {size}; give as many")
     if any(not 0 <= p < n for p, n in zip(position, map_shape, strict=True)):
-        given, size = ",".join(map(str, position)), "x".join(map(str, map_shape))
-        raise UnitOutOfRange(
-            f"position {given} lies outside the layer's map of {size} (TxYxX, counted from 0)"
-        )
+        axes = " (TxYxX, counted from 0)" if len(map_shape) == 3 else " (counted from 0)"
+        raise UnitOutOfRange(f"position {given} lies outside the layer's map of {size}{axes}")
     return position
 
 
@@ -135,10 +141,14 @@ def parse_size(text: str) -> tuple[int, int, int]:
     """Read `TxHxW`, as in 16x112x112.
 
     Raises:
-        SettingInvalid: not three whole numbers of at least 1.
+        SettingInvalid: not three whole numbers of at least 1, or absurdly many pixels.
     """
     pieces = text.lower().replace("\N{MULTIPLICATION SIGN}", "x").split("x")
     if len(pieces) != 3 or not all(piece.strip().isdecimal() and int(piece) > 0 for piece in pieces):
         raise SettingInvalid(f"size {text!r} is not TxHxW: frames, height and width, such as 16x112x112")
     t, h, w = map(int, pieces)
+    if t * h * w > MOST_PIXELS:
+        raise SettingInvalid(
+            f"size {text!r} is {t * h * w:.3g} pixels; give less: no machine takes {MOST_PIXELS:.3g}"
+        )
     return t, h, w
