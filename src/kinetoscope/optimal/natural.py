@@ -11,21 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import SettingInvalid
 from ..metric import MetricOperator, NaturalMetric
 from ..results import Optimal, SearchNotes
 from ..schedule import cosine
-from ..stimuli import contrast, to_contrast
+from ..stimuli import to_contrast
 from ..types import Video, VideoBatch
-from ..units.rectifiers import leaky_rectifiers
 from .ascend import Forward
 from .beginnings import Beginning
 from .calm import CalmSettings, calm, root_mean_square
+from .climb import Climb
 from .objective import Objective
-from .transforms import TransformSettings, draw, transform
+from .passes import Passes
+from .transforms import TransformSettings, draw
 
 FLAT_SHARE = 0.9
 """A flat colour is shown only where nothing structured of its contrast has this share of its gain."""
@@ -101,123 +101,6 @@ class OptimalSettings:
         return max(1, self.steps - calming - again), again, calming
 
 
-@dataclass
-class _Climb:
-    """Clips on their way up, and what the direction of the next step depends on.
-
-    Attributes:
-        x: (B, C, T, H, W) about mid grey.
-        budget: (B, 1, 1, 1, 1), the contrast each may have.
-        free: (B,) true where colours are not weighed.
-        even: whether local contrasts are evened out; for a single place they must not be.
-    """
-
-    x: VideoBatch
-    budget: Tensor
-    free: Tensor
-    operator: MetricOperator
-    even: bool
-    mean: Tensor = field(init=False)
-    energy: Tensor | float = 0.0
-    count: int = 0
-
-    def __post_init__(self) -> None:
-        self.mean = torch.zeros_like(self.x)
-
-    def direction(self, gradient: Tensor) -> Tensor:
-        """Where to go next: M g with momentum, over the local root mean square of M g (9x9, each frame)."""
-        up = self.operator(gradient, self.free)
-        up = up / root_mean_square(up)
-        energy = _local_energy(up) if self.even else up.square().mean(dim=(1, 2, 3, 4), keepdim=True)
-        self.count += 1
-        self.mean = 0.5 * self.mean + 0.5 * up
-        self.energy = 0.9 * self.energy + 0.1 * energy
-        size = (self.energy / (1 - 0.9**self.count)).sqrt()
-        return self.mean / (1 - 0.5**self.count) / (size + 1e-3)
-
-    def move(self, direction: Tensor, share: float) -> None:
-        """Go `share` of the contrast budget that way, then back to the budget and into [0, 1].
-
-        The clip of a single place is small in a large frame, and black and white are its budget: cut off
-        there it would no longer be the best of its norm.
-        """
-        moved = self.x + share * self.budget * direction
-        scale = self.budget / contrast(moved).clamp(min=1e-12)
-        if not self.even:
-            scale = torch.minimum(scale, 0.5 / _peak(moved))
-        self.x = (moved * scale.clamp(max=1)).clamp(-0.5, 0.5)
-
-
-def _peak(x: Tensor) -> Tensor:
-    """A value that few of each clip's values are beyond, shaped to divide by; never 0."""
-    largest = x.abs().amax(dim=(1, 2, 3, 4), keepdim=True).clamp(min=1e-12)
-    high = (x / largest).square()
-    places = (1, 2, 3, 4)
-    return largest * (high.pow(4).sum(places, keepdim=True) / high.pow(3).sum(places, keepdim=True)).sqrt()
-
-
-def _local_energy(up: Tensor, window: int = 9) -> Tensor:
-    pad = [min(window // 2, size - 1) for size in up.shape[-2:]]
-    around = F.pad(up.square().mean(dim=1), [pad[1], pad[1], pad[0], pad[0]], mode="reflect")
-    return F.avg_pool2d(around, [2 * p + 1 for p in pad], 1)[:, None]
-
-
-@dataclass
-class _Search:
-    """One batch of clips and the objectives they are for."""
-
-    forward: Forward
-    objectives: Sequence[Objective]
-    frames: int
-    settings: OptimalSettings
-    progress: Callable[[int, int], None] | None
-    history: list[list[float]] = field(default_factory=list)
-    taken: int = 0
-
-    def shown(self, x: Tensor) -> Tensor:
-        """Clips in [0, 1]; a still image in every frame."""
-        return (0.5 + x).expand(-1, -1, self.frames, -1, -1)
-
-    def values(self, x: VideoBatch, chosen: Sequence[int] | None = None) -> Tensor:
-        """Responses to clips as they are, one at a time, (B,); `chosen` names the objective of each."""
-        which = range(len(x)) if chosen is None else chosen
-        with torch.no_grad():
-            parts = [
-                self.objectives[unit](self.forward(self.shown(clip[None])))
-                for unit, clip in zip(which, x, strict=True)
-            ]
-        return torch.nan_to_num(torch.cat(parts), nan=float("-inf"))
-
-    def climb(
-        self, x: VideoBatch, chosen: Sequence[int], draws: Tensor | None = None, fading: float = 0.0
-    ) -> tuple[Tensor, Tensor]:
-        """Responses (B,) and gradients of what is climbed, through random transforms where there are any."""
-        leak = self.settings.leak * fading
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            clips = self.shown(leaf)
-            with leaky_rectifiers(leak):
-                output = self.forward(clips if draws is None else transform(clips, draws))
-            parts = output.split(1)
-            heights = [
-                self.objectives[unit].ascent(part, leak) for unit, part in zip(chosen, parts, strict=True)
-            ]
-            (gradient,) = torch.autograd.grad(torch.cat(heights).sum(), leaf, materialize_grads=True)
-        with torch.no_grad():
-            values = [self.objectives[unit](part) for unit, part in zip(chosen, parts, strict=True)]
-        # a unit that gives NaN keeps its start, instead of losing its clip
-        gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
-        return torch.nan_to_num(torch.cat(values).detach(), nan=float("-inf")), gradient
-
-    def told(self, values: Tensor, chosen: Sequence[int]) -> None:
-        """Note the responses of a step, and tell how far the search is."""
-        for unit, value in zip(chosen, values.tolist(), strict=True):
-            self.history[unit].append(value)
-        self.taken = min(self.taken + 1, self.settings.steps)
-        if self.progress is not None:
-            self.progress(self.taken, self.settings.steps)
-
-
 def natural_optima(
     forward: Forward,
     objectives: Sequence[Objective],
@@ -249,7 +132,9 @@ def natural_optima(
     began, frames = time.perf_counter(), shape[1]
     held = (shape[0], 1, *shape[2:]) if settings.still else shape
     operator = MetricOperator(metric, held, device)
-    search = _Search(forward, objectives, frames, settings, progress, [[] for _ in objectives])
+    search = Passes(
+        forward, objectives, frames, settings.steps, settings.leak, progress, [[] for _ in objectives]
+    )
     first, again, calming = settings.shares(bool(banked))
     every = list(range(len(objectives)))
     if start is None:
@@ -258,14 +143,14 @@ def natural_optima(
         given = start.transpose(0, 1)[None].to(device) - 0.5
         given = given.mean(dim=2, keepdim=True) if settings.still else given
         x = to_contrast(given, 0.5 * settings.contrast).expand(len(objectives), -1, -1, -1, -1)
-    climb = _Climb(
+    climb = Climb(
         x.clone(),
         torch.full((len(x), 1, 1, 1, 1), settings.contrast, device=device),
         torch.zeros(len(x), dtype=torch.bool, device=device),
         operator,
         even=not all(term.kind == "unit" for objective in objectives for term in objective.terms),
     )
-    kept, value = _ascend(search, climb, first, generators, faint=start is None)
+    kept, value = _ascend(search, settings, climb, first, generators, faint=start is None)
     rest = search.values(torch.zeros_like(x))
     names, bank_value = (
         ["noise" if start is None else "clip"] * len(every),
@@ -279,7 +164,7 @@ def natural_optima(
         best = int(responses.argmax())
         bank_value[unit], bank_name[unit] = responses[best], banked[unit].names[best]
         if again and float(responses[best]) > float(value[unit]):
-            one = _Climb(
+            one = Climb(
                 clips[best : best + 1],
                 climb.budget[unit : unit + 1],
                 climb.free[unit : unit + 1],
@@ -351,10 +236,16 @@ def _faint(
 
 
 def _ascend(
-    search: _Search, climb: _Climb, steps: int, generators: Sequence[torch.Generator], *, faint: bool
+    search: Passes,
+    settings: OptimalSettings,
+    climb: Climb,
+    steps: int,
+    generators: Sequence[torch.Generator],
+    *,
+    faint: bool,
 ) -> tuple[VideoBatch, Tensor]:
     """The main ascent: best clips of its last third, and the responses to them."""
-    settings, every = search.settings, list(range(len(climb.x)))
+    every = list(range(len(climb.x)))
     shaken = steps - max(1, steps // 3) if steps > 2 else 0
     draws = torch.stack([draw(settings.transforms, max(shaken, 1), g) for g in generators], dim=1)
     draws, energies = draws.to(climb.x.device), torch.zeros(2, len(climb.x), device=climb.x.device)
@@ -377,12 +268,12 @@ def _ascend(
         climb.move(climb.direction(gradient), settings.rate * fade * warm)
         search.told(values, every)
         if step == steps // 2:
-            climb.budget = _enough(search, climb)
+            climb.budget = _enough(search, settings, climb)
     return best.clone(), value
 
 
 def _steady(
-    search: _Search, climb: _Climb, steps: int, chosen: Sequence[int], rate: float
+    search: Passes, climb: Climb, steps: int, chosen: Sequence[int], rate: float
 ) -> tuple[VideoBatch, Tensor]:
     """An ascent without transforms, whose best clip is never below its start."""
     best, value = climb.x, torch.full((len(climb.x),), float("-inf"), device=climb.x.device)
@@ -398,9 +289,8 @@ def _steady(
     return best, value
 
 
-def _enough(search: _Search, climb: _Climb) -> Tensor:
+def _enough(search: Passes, settings: OptimalSettings, climb: Climb) -> Tensor:
     """The least contrast at which each clip has nearly the response it has at the best contrast."""
-    settings = search.settings
     most = max(settings.most_contrast / settings.contrast, 1.0)
     scales = [most ** (step / 2) for step in range(3)] if most > 1 else [1.0]
     curve = torch.stack([search.values((climb.x * scale).clamp(-0.5, 0.5)) for scale in scales])
@@ -410,7 +300,7 @@ def _enough(search: _Search, climb: _Climb) -> Tensor:
 
 
 def _flat(
-    search: _Search, kept: VideoBatch, rest: Tensor, banked: Sequence[Beginning], budget: Tensor
+    search: Passes, kept: VideoBatch, rest: Tensor, banked: Sequence[Beginning], budget: Tensor
 ) -> dict[int, Tensor]:
     """Flat clips of the units that nothing structured drives nearly as well."""
     shown = search.values(kept)
