@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .motion.decompose import DecomposeSettings as DecomposeSettings
     from .motion.decompose import decompose as decompose
     from .optimal.ascend import AdamSettings as AdamSettings
-    from .optimal.natural import OptimalSettings as OptimalSettings
+    from .optimal.settings import OptimalSettings as OptimalSettings
     from .pipeline import visualize as visualize
     from .pipeline import visualize_each as visualize_each
     from .results import Decomposition as Decomposition
@@ -43,7 +43,7 @@ _PUBLIC = {
     "ModelCard": "models.card",
     "MotionSummary": "results",
     "Optimal": "results",
-    "OptimalSettings": "optimal.natural",
+    "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
     "UnitResult": "results",
     "Video": "types",

@@ -16,9 +16,9 @@ from .motion.decompose import DecomposeSettings, decompose
 from .motion.summary import summarize
 from .optimal.ascend import Forward, normalize, unit_generator
 from .optimal.beginnings import Beginning, beginnings
-from .optimal.natural import OptimalSettings
 from .optimal.objective import Objective, make_objective
 from .optimal.search import SearchSettings, find_optima, start_clip
+from .optimal.settings import OptimalSettings
 from .results import Confidence, Decomposition, Optimal, UnitResult
 from .stimuli import bank
 from .truth.agreement import agreement

@@ -76,7 +76,8 @@ class MetricOperator:
         self, natural: NaturalMetric, shape: Sequence[int], device: torch.device | str = "cpu"
     ) -> None:
         """Args: shape: of a clip, (C, T, H, W)."""
-        channels, *sizes = shape
+        channels, *sizes = self.shape = tuple(shape)
+        self.device = torch.device(device)
         if natural.colour and len(natural.colour) != channels:
             raise SettingInvalid(
                 f"the metric's colour is for {len(natural.colour)} channels, the clip has {channels}"

@@ -17,10 +17,10 @@ from .motion.decompose import PRESETS as DECOMPOSE_PRESETS
 from .motion.decompose import DecomposeSettings, check_extent, decompose
 from .motion.summary import summarize
 from .optimal.ascend import normalize, unit_generator
-from .optimal.natural import OptimalSettings
 from .optimal.objective import make_objective, usual_kind
 from .optimal.search import PRESETS as OPTIMAL_PRESETS
 from .optimal.search import SearchSettings
+from .optimal.settings import OptimalSettings
 from .records import sha256_of
 from .results import UnitResult
 from .types import Video

@@ -11,8 +11,9 @@ from kinetoscope.errors import SettingInvalid
 from kinetoscope.metric import MetricOperator, NaturalMetric, usual_metric
 from kinetoscope.optimal.ascend import AdamSettings, maximize, unit_generator
 from kinetoscope.optimal.beginnings import beginnings
-from kinetoscope.optimal.natural import OptimalSettings, natural_optima, natural_start
+from kinetoscope.optimal.natural import natural_optima, natural_start
 from kinetoscope.optimal.objective import channel_relu, unit
+from kinetoscope.optimal.settings import OptimalSettings
 from kinetoscope.stimuli import bank, contrast, grating, to_contrast
 
 SHAPE = (3, 8, 20, 28)

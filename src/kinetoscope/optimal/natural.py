@@ -8,12 +8,11 @@ each the clip is brought back to its contrast budget. What the response does not
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..errors import SettingInvalid
 from ..metric import MetricOperator, NaturalMetric
 from ..results import Optimal, SearchNotes
 from ..schedule import cosine
@@ -21,84 +20,15 @@ from ..stimuli import to_contrast
 from ..types import Video, VideoBatch
 from .ascend import Forward
 from .beginnings import Beginning
-from .calm import CalmSettings, calm, root_mean_square
+from .calm import calm, root_mean_square
 from .climb import Climb
 from .objective import Objective
 from .passes import Passes
-from .transforms import TransformSettings, draw
+from .settings import OptimalSettings
+from .transforms import draw
 
 FLAT_SHARE = 0.9
 """A flat colour is shown only where nothing structured of its contrast has this share of its gain."""
-
-
-@dataclass(frozen=True)
-class OptimalSettings:
-    """How an optimal input is found in the metric of natural videos.
-
-    Attributes:
-        steps: passes through the network and back, of the ascents and of calming together.
-        contrast: root mean square of the clip about mid grey.
-        most_contrast: budget of a unit that gains by more; the least is taken that gives `enough` of the
-            best.
-        enough: share of the best response.
-        rate: size of a step over the contrast.
-        final_rate: share of `rate` left at the ascent's last step, reached along half a cosine.
-        warmup: share of the ascent in which steps grow from a fiftieth: a pattern that starts faint is of one
-            piece.
-        leak: slope of the negative part of a channel that is linear but maximized rectified, and of every
-            closed rectifier in the backward pass, at the start; both fall to 0 over half of the ascent.
-        again: share of the steps kept for a second ascent, from the best stimulus of the bank, where the
-            first one, from noise, ended below it.
-        still: one image that every frame shows.
-        transforms: ranges of the random shifts and scalings in the first two thirds of the ascent; the last
-            third and all that follows see the clip as it is.
-        calm: what happens after the ascent.
-        metric: None: the model card's, else `metric.usual_metric`.
-        together: units optimized in one batch at most; None: 1 on a CPU, where more gain nothing, and 32
-            elsewhere.
-    """
-
-    steps: int = 80
-    contrast: float = 0.2
-    most_contrast: float = 0.3
-    enough: float = 0.95
-    rate: float = 0.3
-    final_rate: float = 0.1
-    warmup: float = 0.2
-    leak: float = 0.1
-    again: float = 0.2
-    still: bool = False
-    transforms: TransformSettings = field(default_factory=TransformSettings)
-    calm: CalmSettings = field(default_factory=CalmSettings)
-    metric: NaturalMetric | None = None
-    together: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise SettingInvalid(f"steps is at least 1, not {self.steps}")
-        if self.rate <= 0:
-            raise SettingInvalid(f"rate is above 0, not {self.rate}")
-        if not 0 < self.contrast <= 0.5:
-            raise SettingInvalid(f"contrast is above 0 and at most 0.5, not {self.contrast}")
-        for name in ("warmup", "leak", "enough", "again"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SettingInvalid(f"{name} is 0 to 1, not {getattr(self, name)}")
-        if self.together is not None and self.together < 1:
-            raise SettingInvalid(f"together is at least 1, not {self.together}")
-
-    def batch_size(self, device: torch.device | str) -> int:
-        """How many units are optimized together on a device."""
-        return self.together or (1 if torch.device(device).type == "cpu" else 32)
-
-    def shares(self, banked: bool) -> tuple[int, int, int]:
-        """Steps of the ascent, of a second one where it is needed, and of calming.
-
-        Args:
-            banked: whether stimuli are there to begin a second ascent from.
-        """
-        calming = round(self.calm.share * self.steps) if self.calm.kept < 1 else 0
-        again = round(self.again * self.steps) if banked else 0
-        return max(1, self.steps - calming - again), again, calming
 
 
 def natural_optima(
@@ -129,69 +59,34 @@ def natural_optima(
     Returns:
         One result per objective; `video` is (T, C, H, W) on `device`.
     """
-    began, frames = time.perf_counter(), shape[1]
-    held = (shape[0], 1, *shape[2:]) if settings.still else shape
-    operator = MetricOperator(metric, held, device)
+    began = time.perf_counter()
     search = Passes(
-        forward, objectives, frames, settings.steps, settings.leak, progress, [[] for _ in objectives]
+        forward, objectives, shape[1], settings.steps, settings.leak, progress, [[] for _ in objectives]
     )
     first, again, calming = settings.shares(bool(banked))
-    every = list(range(len(objectives)))
-    if start is None:
-        x = _faint(operator, held, generators, device)
-    else:
-        given = start.transpose(0, 1)[None].to(device) - 0.5
-        given = given.mean(dim=2, keepdim=True) if settings.still else given
-        x = to_contrast(given, 0.5 * settings.contrast).expand(len(objectives), -1, -1, -1, -1)
-    climb = Climb(
-        x.clone(),
-        torch.full((len(x), 1, 1, 1, 1), settings.contrast, device=device),
-        torch.zeros(len(x), dtype=torch.bool, device=device),
-        operator,
-        even=not all(term.kind == "unit" for objective in objectives for term in objective.terms),
+    climb = _begin(
+        search, settings, MetricOperator(metric, _held(settings, shape), device), generators, start
     )
     kept, value = _ascend(search, settings, climb, first, generators, faint=start is None)
-    rest = search.values(torch.zeros_like(x))
-    names, bank_value = (
-        ["noise" if start is None else "clip"] * len(every),
+    rest = search.values(torch.zeros_like(kept))
+    count = len(objectives)
+    found = _Found(
+        kept,
+        value,
+        ["noise" if start is None else "clip"] * count,
+        [""] * count,
         torch.full_like(value, float("-inf")),
     )
-    bank_name = [""] * len(every)
-    for unit in every if banked else ():
-        clips = to_contrast(torch.stack(banked[unit].clips).to(device), climb.budget[unit])
-        clips = clips.mean(dim=2, keepdim=True) if settings.still else clips
-        responses = search.values(clips, [unit] * len(clips))
-        best = int(responses.argmax())
-        bank_value[unit], bank_name[unit] = responses[best], banked[unit].names[best]
-        if again and float(responses[best]) > float(value[unit]):
-            one = Climb(
-                clips[best : best + 1],
-                climb.budget[unit : unit + 1],
-                climb.free[unit : unit + 1],
-                operator,
-                climb.even,
-            )
-            clip, reached = _steady(search, one, again, [unit], 0.5 * settings.rate)
-            if float(reached) > float(value[unit]):
-                kept[unit], value[unit], names[unit] = clip[0], reached[0], "bank"
-    least = torch.maximum(rest + settings.calm.kept * (value - rest), bank_value.minimum(value))
+    for unit, beginning in enumerate(banked):
+        _from_bank(search, settings, climb, beginning, found, unit, again)
     if calming:
-        fresh = replace(climb, x=kept)
-        kept = calm(
-            lambda clips: search.climb(clips, every),
-            fresh.direction,
-            kept,
-            least,
-            calming,
-            settings.calm,
-            climb.free,
-            lambda values: search.told(values, every),
-        )
-    flats = _flat(search, kept, rest, banked, climb.budget) if banked else {}
-    for unit, clip in flats.items():
-        kept[unit], names[unit] = clip, "flat"
-    seconds = (time.perf_counter() - began) / len(objectives)
-    videos = search.shown(kept).transpose(1, 2)
+        _calm(search, settings, climb, found, rest, calming)
+    if banked:
+        _flatten(search, climb, found, rest, banked)
+    if progress is not None:
+        progress(settings.steps, settings.steps)
+    seconds = (time.perf_counter() - began) / count
+    videos = search.shown(found.kept).transpose(1, 2)
     return [
         Optimal(
             video=videos[unit].clone(),
@@ -199,16 +94,121 @@ def natural_optima(
             steps=len(search.history[unit]),
             seconds=seconds,
             notes=SearchNotes(
-                start=names[unit],
+                start=found.starts[unit],
                 contrast_budget=float(climb.budget[unit]),
                 colour_free=bool(climb.free[unit]),
-                best_response=float(value[unit]),
-                bank_stimulus=bank_name[unit],
-                bank_response=float(bank_value[unit]) if banked else None,
+                best_response=float(found.value[unit]),
+                bank_stimulus=found.stimuli[unit],
+                bank_response=float(found.bank[unit]) if banked else None,
             ),
         )
-        for unit in every
+        for unit in range(count)
     ]
+
+
+@dataclass
+class _Found:
+    """What a batch has so far.
+
+    Attributes:
+        kept: best clips about mid grey, (B, C, T, H, W).
+        value: responses to them before calming, (B,).
+        starts: what each grew from, as in `SearchNotes`.
+        stimuli, bank: name of the best stimulus of the same contrast and the response to it, (B,).
+    """
+
+    kept: VideoBatch
+    value: Tensor
+    starts: list[str]
+    stimuli: list[str]
+    bank: Tensor
+
+
+def _held(settings: OptimalSettings, shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """Shape of what is optimized: of a still image one frame."""
+    channels, frames, height, width = shape
+    return channels, 1 if settings.still else frames, height, width
+
+
+def _begin(
+    search: Passes,
+    settings: OptimalSettings,
+    operator: MetricOperator,
+    generators: Sequence[torch.Generator],
+    start: Video | None,
+) -> Climb:
+    """The batch before its first step: faint natural noise, or a given clip at half its contrast."""
+    if start is None:
+        x = _faint(operator, generators)
+    else:
+        given = _still(settings, start.transpose(0, 1)[None].to(operator.device) - 0.5)
+        x = to_contrast(given, 0.5 * settings.contrast).repeat(len(generators), 1, 1, 1, 1)
+    return Climb(
+        x,
+        torch.full((len(x), 1, 1, 1, 1), settings.contrast, device=x.device),
+        torch.zeros(len(x), dtype=torch.bool, device=x.device),
+        operator,
+        even=not all(term.kind == "unit" for objective in search.objectives for term in objective.terms),
+    )
+
+
+def _still(settings: OptimalSettings, clips: VideoBatch) -> Tensor:
+    """The clips, or of a search for a still image their mean frames."""
+    return clips.mean(dim=2, keepdim=True) if settings.still else clips
+
+
+def _from_bank(
+    search: Passes,
+    settings: OptimalSettings,
+    climb: Climb,
+    beginning: Beginning,
+    found: _Found,
+    unit: int,
+    steps: int,
+) -> None:
+    """Compare a clip with the bank's best at the same contrast, and climb from that where it is higher."""
+    clips = _still(settings, to_contrast(torch.stack(beginning.clips).to(found.kept), climb.budget[unit]))
+    responses = search.values(clips, [unit] * len(clips))
+    best = int(responses.argmax())
+    found.bank[unit], found.stimuli[unit] = responses[best], beginning.names[best]
+    if not steps or not responses[best] > found.value[unit]:
+        return
+    here = slice(unit, unit + 1)
+    one = Climb(clips[best : best + 1], climb.budget[here], climb.free[here], climb.operator, climb.even)
+    clip, reached = _steady(search, one, steps, [unit], 0.5 * settings.rate)
+    if reached[0] > found.value[unit]:
+        found.kept[unit], found.value[unit], found.starts[unit] = clip[0], reached[0], "bank"
+
+
+def _calm(
+    search: Passes, settings: OptimalSettings, climb: Climb, found: _Found, rest: Tensor, steps: int
+) -> None:
+    """Calm the batch, keeping of each response what the settings say, and no less than the bank's best."""
+    every = list(range(len(found.kept)))
+    share = rest + settings.calm.kept * (found.value - rest)
+    found.kept = calm(
+        lambda clips: search.climb(clips, every),
+        replace(climb, x=found.kept).direction,
+        found.kept,
+        torch.maximum(share, found.bank.minimum(found.value)),
+        steps,
+        settings.calm,
+        climb.free,
+        lambda values: search.told(values, every),
+    )
+
+
+def _flatten(search: Passes, climb: Climb, found: _Found, rest: Tensor, banked: Sequence[Beginning]) -> None:
+    """Show a flat colour of units that nothing structured of the same contrast drives nearly as well."""
+    shown = search.values(found.kept)
+    for unit, beginning in enumerate(banked):
+        if beginning.flat is None:
+            continue
+        clip = to_contrast(beginning.flat[None].to(found.kept), climb.budget[unit])
+        clip = clip[:, :, : found.kept.shape[2]]
+        gains = shown[unit] - rest[unit], search.values(clip, [unit])[0] - rest[unit]
+        if gains[0] < FLAT_SHARE * gains[1]:
+            found.kept[unit], found.starts[unit] = clip[0], "flat"
 
 
 def natural_start(
@@ -218,20 +218,14 @@ def natural_start(
     metric: NaturalMetric,
 ) -> Video:
     """The clip before the first step, (T, C, H, W) in [0, 1], for a generator that has drawn nothing yet."""
-    held = (shape[0], 1, *shape[2:]) if settings.still else shape
-    faint = _faint(MetricOperator(metric, held), held, [generator], "cpu")
+    faint = _faint(MetricOperator(metric, _held(settings, shape)), [generator])
     return (0.5 + faint[0]).expand(-1, shape[1], -1, -1).transpose(0, 1)
 
 
-def _faint(
-    operator: MetricOperator,
-    held: tuple[int, ...],
-    generators: Sequence[torch.Generator],
-    device: torch.device | str,
-) -> VideoBatch:
+def _faint(operator: MetricOperator, generators: Sequence[torch.Generator]) -> VideoBatch:
     """Faint natural noise, about mid grey."""
-    noise = torch.stack([torch.randn(held, generator=generator) for generator in generators])
-    start = operator(noise.to(device))
+    noise = torch.stack([torch.randn(operator.shape, generator=generator) for generator in generators])
+    start = operator(noise.to(operator.device))
     return 0.01 * start / root_mean_square(start)
 
 
@@ -297,19 +291,3 @@ def _enough(search: Passes, settings: OptimalSettings, climb: Climb) -> Tensor:
     good = curve >= settings.enough * curve.amax(dim=0)
     first = good.float().argmax(dim=0)
     return climb.budget * torch.tensor(scales, device=climb.x.device)[first].view(-1, 1, 1, 1, 1)
-
-
-def _flat(
-    search: Passes, kept: VideoBatch, rest: Tensor, banked: Sequence[Beginning], budget: Tensor
-) -> dict[int, Tensor]:
-    """Flat clips of the units that nothing structured drives nearly as well."""
-    shown = search.values(kept)
-    found = {}
-    for unit, beginning in enumerate(banked):
-        if beginning.flat is None:
-            continue
-        clip = to_contrast(beginning.flat[None].to(kept), budget[unit])[:, :, : kept.shape[2]]
-        gains = shown[unit] - rest[unit], search.values(clip, [unit])[0] - rest[unit]
-        if gains[0] < FLAT_SHARE * gains[1]:
-            found[unit] = clip[0]
-    return found

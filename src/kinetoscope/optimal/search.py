@@ -11,8 +11,9 @@ from ..types import Video
 from . import ascend
 from .ascend import PAPER, AdamSettings, Forward
 from .beginnings import Beginning
-from .natural import OptimalSettings, natural_optima, natural_start
+from .natural import natural_optima, natural_start
 from .objective import Objective
+from .settings import OptimalSettings
 
 SearchSettings = OptimalSettings | AdamSettings
 

@@ -18,9 +18,9 @@ from ..motion.paper import PaperSettings
 from ..motion.summary import summarize
 from ..optimal.ascend import PAPER, AdamSettings, Forward, unit_generator
 from ..optimal.beginnings import Beginning
-from ..optimal.natural import OptimalSettings
 from ..optimal.objective import Objective
 from ..optimal.search import SearchSettings
+from ..optimal.settings import OptimalSettings
 from ..pipeline import account_for
 from ..results import Decomposition
 from ..types import MOTION_LABELS, Video
