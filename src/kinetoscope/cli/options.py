@@ -58,6 +58,7 @@ class Formulation(StrEnum):
 
     layered = "layered"
     paper = "paper"
+    fetch = "fetch"
 
 
 class Objective(StrEnum):
