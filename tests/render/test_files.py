@@ -45,6 +45,12 @@ def test_a_unit_leaves_the_whole_set(tmp_path: Path, result_factory: Factory) ->
         "velocity": parts.velocity,
         "coherent_velocity": parts.coherent_velocity,
         "reconstruction": parts.reconstruction,
+        "textures": parts.textures,
+        "texture_times": torch.tensor(parts.texture_times),
+        "light_gain": parts.light_gain,
+        "light_offset": parts.light_offset,
+        "covered": parts.covered,
+        "entered": parts.entered,
     }
     assert set(arrays) == set(wanted)
     for name, array in wanted.items():

@@ -58,17 +58,17 @@ class CoherentSettings:
     coarsest: int = 12
     search: int = 4
     cells: tuple[float, ...] = (2.0, 4.0, 8.0)
-    rounds: tuple[int, ...] = (7, 5, 4)
+    rounds: tuple[int, ...] = (6, 5, 4)
     reach: tuple[int, ...] = (4, 2, 1)
     spatial: float = 28.0
     temporal: float = 6.0
     edge: tuple[float, ...] = (0.005, 1.0, 1.0)
-    haste: tuple[float, ...] = (0.01, 0.02, 0.1)
+    haste: tuple[float, ...] = (0.007, 0.02, 0.1)
     magnitude: float = 1e-3
     aperture: float = 2.0
     stripes: float = 0.2
     tolerance: float = 0.1
-    iterations: tuple[int, ...] = (8, 40, 60)
+    iterations: tuple[int, ...] = (8, 30, 60)
     better: float = 0.7
 
 

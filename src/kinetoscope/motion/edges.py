@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..types import Flow, Velocity, Video
 from ..warp import pixel_grid, sample
+from .affine import nearest_affine
 from .nodes import Normalizer, over_time, smooth
 
 
@@ -26,15 +27,17 @@ class EdgeSettings:
         floor: of its deviation, as a share of the clip's own.
         radius: of the window over which misfits are averaged, pixels; a triangle reaches twice as far.
         frames: how many before and after count as well.
-        gain: a neighbour's velocity is taken where its misfit is below this share of the pixel's own.
+        gain: a neighbour's velocity is taken where its misfit is below this share of the pixel's own, and
+        apart: where it differs by so much, pixels per frame: smooth fields stay as they are.
     """
 
     reach: tuple[int, ...] = (3, 6)
-    window: float = 5.0
+    window: float = 12.0
     floor: float = 0.15
-    radius: int = 1
-    frames: int = 2
+    radius: int = 0
+    frames: int = 3
     gain: float = 0.8
+    apart: float = 0.1
 
 
 def sharpen(
@@ -68,19 +71,32 @@ def sharpen(
         return over_time(least, (1.0,) * (2 * settings.frames + 1))
 
     first = best = cost(ahead, back)
+    # what turns or grows as a whole has other velocities nearby, and no edge: neighbours offer what they depart by
+    whole = (nearest_affine(ahead), nearest_affine(back))
     found, origin = (ahead, back), (ahead, back)
     for distance in settings.reach:
         origin = found
         for x, y in ((distance, 0), (-distance, 0), (0, distance), (0, -distance)):
-            offered = tuple(_shifted(field, x, y) for field in origin)
+            offered = tuple(
+                affine + _shifted(field - affine, x, y) for field, affine in zip(origin, whole, strict=True)
+            )
             price = cost(*offered)
-            wins = price < torch.minimum(best, settings.gain * first - 0.01)
+            wins = (price < torch.minimum(best, settings.gain * first)) & _apart(offered, found, settings)
             best = torch.where(wins, price, best)
             found = (
                 torch.where(wins[:-1], offered[0], found[0]),
                 torch.where(wins[1:], offered[1], found[1]),
             )
     return found
+
+
+def _apart(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor], settings: EdgeSettings) -> Tensor:
+    """Where two motions, ahead and back, differ enough, at each frame."""
+    ahead, back = (
+        (one - other).norm(dim=1, keepdim=True) > settings.apart
+        for one, other in zip(first, second, strict=True)
+    )
+    return torch.cat([ahead[:1], ahead[1:] & back[:-1], back[-1:]])
 
 
 def _shifted(field: Tensor, x: int, y: int) -> Tensor:

@@ -63,22 +63,23 @@ class _Fit:
 def account(video: Video, still: float, settings: LayeredSettings) -> Found:
     """Take a video apart, (T, C, H, W), whose temporal variance `still` is not zero."""
     ahead, back = find_motion(video, settings)
+    lifetime = texture_lifetime(video, back)
     once = _stand(video, (0,), settings)
     times: tuple[int, ...] = (0,)
     standing = once
-    moving = _move(video, ahead, back, times, settings)
-    keys = key_times(texture_lifetime(video, back), len(video))
+    moving = _move(video, still, ahead, back, times, settings)
+    keys = key_times(lifetime, len(video))
     if len(keys) > 1 and min(once.lit, moving.lit) > settings.renew * still:
         times, standing = keys, _stand(video, keys, settings)
-        moving = _move(video, ahead, back, keys, settings)
+        moving = _move(video, still, ahead, back, keys, settings)
     if not _believed(video, back, standing, moving, settings):
         ahead, back = torch.zeros_like(ahead), torch.zeros_like(back)
-        keys = key_times(texture_lifetime(video, back), len(video))
-        keys = keys if once.lit > settings.renew * still else (0,)
+        lifetime = texture_lifetime(video, back)
+        keys = key_times(lifetime, len(video)) if once.lit > settings.renew * still else (0,)
         if keys != times:
             times, standing = keys, once if len(keys) == 1 else _stand(video, keys, settings)
         moving = standing
-    return _told(video, still, (ahead, back), times, (standing, moving), settings)
+    return _told(video, still, lifetime, (ahead, back), times, (standing, moving), settings)
 
 
 def _believed(video: Video, back: Velocity, standing: _Fit, moving: _Fit, settings: LayeredSettings) -> bool:
@@ -136,7 +137,12 @@ def _blend(images: Tensor, shares: Tensor) -> Video:
 
 
 def _move(
-    video: Video, ahead: Velocity, back: Velocity, times: tuple[int, ...], settings: LayeredSettings
+    video: Video,
+    still: float,
+    ahead: Velocity,
+    back: Velocity,
+    times: tuple[int, ...],
+    settings: LayeredSettings,
 ) -> _Fit:
     """The best textures that move coherently, in steady and in changing light."""
     fields = [displacement_to(time, ahead, back) for time in times]
@@ -144,19 +150,24 @@ def _move(
     start = textures.around(torch.stack([video[time] for time in times]))
     none = steady(video)
     plain = fit_textures(video, textures, none, start, smooth=settings.smooth)
-    bare = _error(textures.render(plain), video)
-    light = gauged(fit_light(video, textures.render(plain), settings.light))
+    fetched = textures.render(plain)
+    bare = _error(fetched, video)
+    if bare < settings.light.worth * still:  # not even all that is left would be worth it
+        return _Fit(textures, plain, none, bare, bare)
+    light = gauged(fit_light(video, fetched, settings.light))
     canvases = fit_textures(video, textures, light, plain, smooth=settings.smooth, iterations=4)
     light = gauged(fit_light(video, textures.render(canvases), settings.light))
     canvases = fit_textures(video, textures, light, canvases, smooth=settings.smooth, iterations=4)
     lit = _error(light.on(textures.render(canvases)), video)
-    if lit > (1 - settings.light.least) * bare:
+    if bare - lit < max(settings.light.least * bare, settings.light.worth * still):
         canvases, light, lit = plain, none, bare
     return _Fit(textures, canvases, light, bare, lit)
 
 
 def _tremble(video: Video, still: float, fit: _Fit, settings: LayeredSettings) -> tuple[_Fit, Flow | None]:
     """The fit with jitter (T, 2, H, W) on top where that earns its place; else as it was, and None."""
+    if fit.lit < settings.jitter.worth * still:  # not even all that is left would be worth it
+        return fit, None
     height, width = video.shape[2:]
     nodes = Nodes(video, settings.jitter.cell)
     at_nodes = video.new_zeros(len(video), 2, nodes.rows, nodes.columns)
@@ -179,6 +190,7 @@ def _tremble(video: Video, still: float, fit: _Fit, settings: LayeredSettings) -
 def _told(
     video: Video,
     still: float,
+    lifetime: float,
     motion: tuple[Velocity, Velocity],
     times: tuple[int, ...],
     fits: tuple[_Fit, _Fit],
@@ -209,7 +221,7 @@ def _told(
         single=fit.light.on(alone).clamp(0, 1),
         errors=(moving.bare, moving.lit, _error(reconstruction, video)),
         renewed=still - standing.bare,
-        lifetime=texture_lifetime(video, back),
+        lifetime=lifetime,
         carried=None if change is None else change[0],
         covered=covered,
         entered=entered,

@@ -24,7 +24,8 @@ class LightSettings:
         ridge: pulls the gain to 1 as so much more contrast would, as a share of the clip's local variance;
         floor: likewise, of its temporal variance: where next to nothing is seen, brightness does all.
         turns: of light and texture, each for the other, while nothing moves.
-        least: share of what motion leaves that light must explain to be believed.
+        least: share of what motion leaves that light must explain to be believed, and
+        worth: share of the temporal variance.
     """
 
     cell: float = 8.0
@@ -32,6 +33,7 @@ class LightSettings:
     floor: float = 0.1
     turns: int = 4
     least: float = 0.01
+    worth: float = 0.002
 
 
 @dataclass(frozen=True)
