@@ -71,14 +71,15 @@ def sharpen(
         return over_time(least, (1.0,) * (2 * settings.frames + 1))
 
     first = best = cost(ahead, back)
-    # what turns or grows as a whole has other velocities nearby, and no edge: neighbours offer what they depart by
+    # what turns or grows as a whole has other velocities nearby, and no edge: departures are offered
     whole = (nearest_affine(ahead), nearest_affine(back))
     found, origin = (ahead, back), (ahead, back)
     for distance in settings.reach:
         origin = found
         for x, y in ((distance, 0), (-distance, 0), (0, distance), (0, -distance)):
-            offered = tuple(
-                affine + _shifted(field - affine, x, y) for field, affine in zip(origin, whole, strict=True)
+            offered = (
+                whole[0] + _shifted(origin[0] - whole[0], x, y),
+                whole[1] + _shifted(origin[1] - whole[1], x, y),
             )
             price = cost(*offered)
             wins = (price < torch.minimum(best, settings.gain * first)) & _apart(offered, found, settings)
