@@ -48,7 +48,7 @@ def main() -> None:
         "video              PSNR (gain), one texture  TV (ratio)     texture/frames  keys, lifetime  carried "
         "coherent light jitter residual  label  seconds"
     )
-    for name, (psnr, roughness, static) in PUBLISHED.items():
+    for name, (psnr, rough, static) in PUBLISHED.items():
         video = ks.read_video(options.folder / f"{name}.webp")
         found = ks.decompose(video)
         shares = found.variance_explained
@@ -58,7 +58,7 @@ def main() -> None:
             "psnr_db": found.psnr_db,
             "gain_db": found.psnr_db - psnr,
             "displacement_tv": found.displacement_tv,
-            "tv_ratio": found.displacement_tv / roughness,
+            "tv_ratio": found.displacement_tv / rough,
             "static_psnr_db": found.static_psnr_db,
             "static_gain_db": found.static_psnr_db - static,
             "single_psnr_db": found.single_psnr_db,
