@@ -178,8 +178,12 @@ class _Search:
         bent = Smoothness(field - affine, (spatial, spatial, 0.0), settings.edge[level])
         hasty = Smoothness(field, (0.0, 0.0, settings.temporal), settings.haste[level])
 
+        striped = bool(self.blind.any())
+
         def apply(steps: Tensor) -> Tensor:
-            pull = settings.magnitude * steps + blocks(self.blind, steps) + bent(steps) + hasty(steps)
+            pull = settings.magnitude * steps + bent(steps) + hasty(steps)
+            if striped:
+                pull = pull + blocks(self.blind, steps)
             for length, matrix, _ in terms:
                 pull = pull + handed_out(blocks(matrix, summed(steps, length)), length)
             return pull

@@ -54,7 +54,7 @@ def blocks(matrix: Tensor, field: Tensor) -> Tensor:
     """Symmetric 2x2 matrices (N, 3, h, w), as xx, xy, yy, times vectors (N, 2, h, w)."""
     xx, xy, yy = matrix.unbind(dim=1)
     x, y = field.unbind(dim=1)
-    return torch.stack([xx * x + xy * y, xy * x + yy * y], dim=1)
+    return torch.stack([torch.addcmul(xx * x, xy, y), torch.addcmul(xy * x, yy, y)], dim=1)
 
 
 def summed(field: Tensor, length: int) -> Tensor:
@@ -86,9 +86,9 @@ def conjugate_gradients(
     for _ in range(iterations):
         curved = apply(direction)
         length = energy / ((direction * curved).sum() + 1e-20)
-        found = found + length * direction
-        rest = rest - length * curved
+        found = torch.addcmul(found, direction, length)
+        rest = torch.addcmul(rest, curved, length, value=-1)
         scaled = rest / diagonal
         previous, energy = energy, (rest * scaled).sum()
-        direction = scaled + energy / (previous + 1e-20) * direction
+        direction = torch.addcmul(scaled, direction, energy / (previous + 1e-20))
     return found
