@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kinetoscope import ModelCard, decompose, list_layers, visualize
-from kinetoscope.motion.decompose import variance_shares
+from kinetoscope.motion.findings import variance_shares
 from kinetoscope.motion.metrics import displacement_tv, psnr_db
 from kinetoscope.motion.summary import direction_deg, divergence, label_motion, rotation, summarize
 from kinetoscope.pipeline import decompose_video
@@ -174,15 +174,16 @@ def test_psnr_is_against_peak_one_with_a_ceiling() -> None:
 @pytest.mark.parametrize(
     ("errors", "shares"),
     [
-        ((0.04, 0.03, 0.01), (0.25, 0.5, 0.25)),
-        ((0.04, 0.04, 0.01), (0.0, 0.75, 0.25)),
-        ((0.04, 0.05, 0.06), (0.0, 0.0, 1.0)),
-        ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0)),
+        ((0.04, 0.03, 0.03, 0.01), (0.25, 0.0, 0.5, 0.25)),
+        ((0.04, 0.04, 0.02, 0.01), (0.0, 0.5, 0.25, 0.25)),
+        ((0.04, 0.05, 0.06, 0.07), (0.0, 0.0, 0.0, 1.0)),
+        ((0.04, 0.02, 0.01, 0.01, 0.01), (0.25, 0.25, 0.0, 0.5)),
+        ((0.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)),
     ],
 )
-def test_variance_shares(errors: tuple[float, float, float], shares: tuple[float, float, float]) -> None:
+def test_variance_shares(errors: tuple[float, ...], shares: tuple[float, ...]) -> None:
     found = variance_shares(*errors)
-    assert tuple(found) == ("coherent", "jitter", "residual")
+    assert tuple(found) == ("coherent", "light", "jitter", "residual")
     assert tuple(found.values()) == pytest.approx(shares)
 
 
@@ -199,7 +200,7 @@ def test_a_planted_drift_comes_back_with_its_sign() -> None:
     fetched = pixel_grid(H, W) + parts.displacement
     limit = torch.tensor([W - 1, H - 1]).view(1, 2, 1, 1)
     inside = ((fetched >= 0) & (fetched <= limit)).all(dim=1, keepdim=True).expand_as(video)
-    warped = sample(parts.static_image[None], fetched)
+    warped = parts.light_gain * sample(parts.static_image[None], fetched) + parts.light_offset
     assert torch.allclose(warped[inside], parts.reconstruction[inside], atol=1e-4)
     assert not torch.allclose(warped, parts.reconstruction, atol=1e-2), "the margin is no part of the texture"
 

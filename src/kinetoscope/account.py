@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -245,11 +245,6 @@ def _too_large(shape: tuple[int, int, int, int], device: str) -> str:
 
 def on_cpu(decomposition: Decomposition) -> Decomposition:
     """The same with its fields and images in main memory."""
-    return replace(
-        decomposition,
-        static_image=decomposition.static_image.cpu(),
-        displacement=decomposition.displacement.cpu(),
-        velocity=decomposition.velocity.cpu(),
-        coherent_velocity=decomposition.coherent_velocity.cpu(),
-        reconstruction=decomposition.reconstruction.cpu(),
-    )
+    parts: dict[str, Any] = {part.name: getattr(decomposition, part.name) for part in fields(decomposition)}
+    moved = {name: part.cpu() for name, part in parts.items() if isinstance(part, Tensor)}
+    return Decomposition(**{**parts, **moved})

@@ -185,7 +185,9 @@ def load_arrays(directory: str | Path) -> dict[str, Tensor]:
     Returns:
         `optimal_video` or `video` (T, 3, H, W), `static_image` (3, H, W), `displacement` (T, 2, H, W) in
         pixels, `velocity` and `coherent_velocity` (T-1, 2, H, W) in pixels per frame, `reconstruction`
-        (T, 3, H, W).
+        (T, 3, H, W), `textures` (K, 3, H, W) and their frames `texture_times` (K,), `light_gain` (T, 1, H,
+        W) and `light_offset` (T, 3, H, W), `covered` and `entered` (T-1, 1, H, W), boolean. Runs of version
+        0.1.0 lack what follows `reconstruction`.
 
     Raises:
         RecordUnreadable: the file is missing, damaged, or its arrays do not fit together.

@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
 from .types import Flow, Image, Velocity, Video
 
 DEAD, FLAT = "dead", "flat"
@@ -54,18 +58,35 @@ class Optimal:
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A video as one texture that moves: `V_t(p) ~ I(p + D_t(p))` (Li & Li 2025, eq. 1-3).
+    """A video as a texture that moves in changing light: `V_t(p) ~ g_t(p) I(p + D_t(p)) + b_t(p)`.
+
+    Without g and b it is Li & Li 2025, eq. 1-3.
 
     Attributes:
-        static_image: the texture I on the frame's extent, (C, H, W) in [0, 1].
-        displacement: D, (T, 2, H, W), pixels, a sampling field: content moves against it.
+        static_image: the texture I on the frame's extent, (C, H, W) in [0, 1]; of several key textures the
+            one nearest the clip's middle.
+        displacement: D, (T, 2, H, W), pixels, a sampling field to `static_image`: content moves against it.
         velocity: u, (T-1, 2, H, W), pixels per frame: content at p in frame t is at p + u_t(p) in frame t+1.
         coherent_velocity: the smooth part of u that accumulates over time, same shape and unit.
-        reconstruction: the texture warped by D, (T, C, H, W) in [0, 1].
-        psnr_db: reconstruction against the video, peak 1.
+        reconstruction: the textures warped by D, in that light, (T, C, H, W) in [0, 1].
+        textures: key textures, (K, C, H, W) in [0, 1], at most one per four frames: one where a single image
+            lasts the clip. Each is what is seen at its time; frames between two show both, blended.
+        texture_times: their frames, rising; (0,) for one.
+        light_gain: g, (T, 1, H, W), and `light_offset`: b, (T, C, H, W), smooth in space. At each place g
+            has mean 1 and b mean 0 over time, unless contrast is reversed for about half of it.
+        covered: (T-1, 1, H, W), true where content at p in frame t is not seen in frame t+1: covered, or
+            gone.
+        entered: likewise, true where content at q in frame t+1 was not seen in frame t.
+        psnr_db: reconstruction against the video, peak 1; `single_psnr_db`: with `static_image` alone.
         static_psnr_db: the texture against the first frame, peak 1.
         displacement_tv: mean absolute differences of D along x, y and t, summed; D in fractions of the frame.
-        variance_explained: shares of the video's temporal variance: `coherent`, `jitter`, `residual`; sum 1.
+        variance_explained: shares of the video's temporal variance: `coherent`, `light`, `jitter`,
+            `residual`; sum 1. Each is what is explained beyond the ones before it.
+        change_share: the temporal variance as a share of all variance about the mean colour.
+        carried: share of the change from frame to frame that warping the previous frame explains beyond what
+            light alone explains; None for a clip without change, or a formulation without light.
+        texture_lifetime_frames: frames until the correlation along the motion falls to one half, the clip's
+            length where it never does; None for a formulation that fetches freely.
         settings: the settings used, plain JSON values.
         seconds: wall-clock time.
     """
@@ -75,12 +96,38 @@ class Decomposition:
     velocity: Velocity
     coherent_velocity: Velocity
     reconstruction: Video
+    textures: Float[Tensor, "key channel height width"]
+    texture_times: tuple[int, ...]
+    light_gain: Float[Tensor, "time 1 height width"]
+    light_offset: Video
+    covered: Bool[Tensor, "step 1 height width"]
+    entered: Bool[Tensor, "step 1 height width"]
     psnr_db: float
+    single_psnr_db: float
     static_psnr_db: float
     displacement_tv: float
     variance_explained: dict[str, float]
+    change_share: float
+    carried: float | None
+    texture_lifetime_frames: float | None
     settings: dict[str, Any]
     seconds: float
+
+
+def one_texture(static_image: Image, reconstruction: Video) -> dict[str, Any]:
+    """Fields of a `Decomposition` whose one texture lasts in steady light, with nothing covered."""
+    frames, _, height, width = reconstruction.shape
+    nothing = reconstruction.new_zeros(frames - 1, 1, height, width, dtype=torch.bool)
+    return {
+        "textures": static_image[None],
+        "texture_times": (0,),
+        "light_gain": torch.ones_like(reconstruction[:, :1]),
+        "light_offset": torch.zeros_like(reconstruction),
+        "covered": nothing,
+        "entered": nothing,
+        "carried": None,
+        "texture_lifetime_frames": None,
+    }
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 
 from kinetoscope import pipeline
 from kinetoscope.cli import main
-from kinetoscope.results import Decomposition, MotionSummary, Optimal, UnitResult
+from kinetoscope.results import Decomposition, MotionSummary, Optimal, UnitResult, one_texture
 from kinetoscope.types import Video
 
 T, H, W = 3, 12, 16
@@ -28,11 +28,14 @@ def decomposed(seed: int) -> tuple[Decomposition, MotionSummary]:
         coherent_velocity=torch.zeros(T - 1, 2, H, W),
         reconstruction=torch.rand(T, 3, H, W, generator=draw),
         psnr_db=30.0,
+        single_psnr_db=30.0,
         static_psnr_db=20.0,
         displacement_tv=0.1,
-        variance_explained={"coherent": 0.5, "jitter": 0.3, "residual": 0.2},
+        variance_explained={"coherent": 0.5, "light": 0.1, "jitter": 0.2, "residual": 0.2},
+        change_share=0.9,
         settings={},
         seconds=0.1,
+        **one_texture(torch.rand(3, H, W, generator=draw), torch.rand(T, 3, H, W, generator=draw)),
     )
     return parts, MotionSummary(45.0, 1.0, 1.5, 2 / 3, 0.0, 0.0, "up-right")
 

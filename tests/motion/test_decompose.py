@@ -15,12 +15,8 @@ from kinetoscope.evaluation.clips import (
     still,
     translation,
 )
-from kinetoscope.motion.decompose import (
-    PRESETS,
-    DecomposeSettings,
-    decompose,
-    variance_shares,
-)
+from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose
+from kinetoscope.motion.findings import variance_shares
 from kinetoscope.motion.metrics import displacement_tv, psnr_db
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.motion.summary import summarize
@@ -81,23 +77,29 @@ def test_reconstruction_is_the_texture_warped():
     places = pixel_grid(48, 64) + found.displacement
     limit = torch.tensor([63.0, 47.0]).view(1, 2, 1, 1)
     inside = ((places >= 0) & (places <= limit)).all(dim=1, keepdim=True)
-    rebuilt = sample(found.static_image[None], places)
+    rebuilt = found.light_gain * sample(found.static_image[None], places) + found.light_offset
+    rebuilt = rebuilt.clamp(0, 1)
     assert float(((rebuilt - found.reconstruction) * inside).abs().max()) < 1e-4
     assert float(inside.float().mean()) > 0.6
 
 
-def test_shares_sum_to_one_and_flicker_is_no_motion():
+def test_shares_sum_to_one_and_noise_is_no_motion():
     noise = torch.rand(8, 3, 40, 56, generator=torch.Generator().manual_seed(0))
     found = decompose(noise)
     assert sum(found.variance_explained.values()) == pytest.approx(1)
     assert found.variance_explained["coherent"] == 0
-    assert not found.coherent_velocity.any()
-    assert summarize(found).label == "still"
+    assert not found.velocity.any()
+    assert summarize(found).label == "unexplained"
 
 
 @pytest.mark.parametrize(
     ("errors", "shares"),
-    [((1.0, 0.25, 0.0), (0.75, 0.25, 0.0)), ((1.0, 1.0, 1.0), (0, 0, 1)), ((0.0, 0.0, 0.0), (1, 0, 0))],
+    [
+        ((1.0, 0.5, 0.25, 0.0), (0.5, 0.25, 0.25, 0.0)),
+        ((1.0, 1.0, 1.0, 1.0), (0, 0, 0, 1)),
+        ((1.0, 0.5, 0.4, 0.4, 0.25), (0.25, 0.1, 0, 0.65)),
+        ((0.0, 0.0, 0.0, 0.0), (1, 0, 0, 0)),
+    ],
 )
 def test_variance_shares_at_their_extremes(errors, shares):
     assert tuple(variance_shares(*errors).values()) == pytest.approx(shares)
@@ -163,7 +165,7 @@ def test_wrong_videos_are_refused_in_a_line(video, error, words):
 
 
 def test_an_unknown_formulation_is_refused():
-    with pytest.raises(SettingInvalid, match="layered or paper"):
+    with pytest.raises(SettingInvalid, match="layered or paper or fetch"):
         DecomposeSettings(formulation="fourier")
 
 

@@ -77,6 +77,29 @@ def test_a_changed_clip_has_the_changed_field(texture, motion):
         assert float(wanted.norm(dim=1).median()) > 2 * tolerance, name
 
 
+def ramp(video: Tensor) -> Tensor:
+    """Contrast and brightness fall to a half over the clip."""
+    return video * torch.linspace(1, 0.5, len(video)).view(-1, 1, 1, 1)
+
+
+RELIT: dict[str, Field] = {
+    "a constant added": lambda v: 0.6 * v + 0.3,
+    "contrast changed": lambda v: 0.5 + 0.4 * (v - 0.5),
+    "contrast reversed": lambda v: 1 - v,
+    "a gain ramp": ramp,
+}
+
+
+@few
+@given(texture=textures, motion=motions)
+def test_light_leaves_the_velocity(texture, motion):
+    video = planted_clip(texture, motion, FRAMES, HEIGHT, WIDTH).video
+    original = decompose(video).velocity
+    for name, change in RELIT.items():
+        assert differ(decompose(change(video)).velocity, original) < 0.03, name
+    assert float(original.norm(dim=1).median()) > 0.1
+
+
 @few
 @given(texture=textures, motion=motions)
 def test_a_translated_clip_has_the_translated_field(texture, motion):

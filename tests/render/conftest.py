@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from kinetoscope.results import DEAD, Confidence, Decomposition, MotionSummary, Optimal, UnitResult
+from kinetoscope.results import (
+    DEAD,
+    Confidence,
+    Decomposition,
+    MotionSummary,
+    Optimal,
+    UnitResult,
+    one_texture,
+)
 
 
 def grating(
@@ -50,11 +58,14 @@ def make_result(
         coherent_velocity=u.contiguous(),
         reconstruction=video * 0.98,
         psnr_db=31.24,
+        single_psnr_db=31.24,
         static_psnr_db=14.75,
         displacement_tv=0.0123,
-        variance_explained={"coherent": 0.71, "jitter": 0.17, "residual": 0.12},
+        variance_explained={"coherent": 0.71, "light": 0.05, "jitter": 0.12, "residual": 0.12},
+        change_share=0.9,
         settings={"steps": 320},
         seconds=2.5,
+        **one_texture(video[0], video * 0.98),
     )
     direction = math.degrees(math.atan2(-velocity[1], velocity[0])) % 360.0
     motion = MotionSummary(direction, speed, speed, 1.0, 0.001, -0.002, "up-right" if speed else "still")
@@ -113,7 +124,7 @@ def make_dead(frames: int = 4, height: int = 24, width: int = 32) -> UnitResult:
         reconstruction=grey,
         psnr_db=float("inf"),
         static_psnr_db=float("inf"),
-        variance_explained={"coherent": 0.0, "jitter": 0.0, "residual": 0.0},
+        variance_explained={"coherent": 0.0, "light": 0.0, "jitter": 0.0, "residual": 0.0},
     )
     motion = MotionSummary(120.0, 0.7, 0.9, 0.8, 0.0, 0.0, DEAD)  # the numbers of noise
     return replace(

@@ -23,7 +23,7 @@ def planted_rows(direction=10.0):
             "result_path": [[0.0, 0.0], [0.5, 0.1], [0.2, 0.1]],
         }
         for planted, family in (("clip", "translation"), ("clip", "grating, 8 px"), ("network", "flicker"))
-        for formulation in ("layered", "free", "paper")
+        for formulation in ("layered", "fetch", "paper", "dis")
     ]
 
 

@@ -45,6 +45,12 @@ def test_a_unit_leaves_the_whole_set(tmp_path: Path, result_factory: Factory) ->
         "velocity": parts.velocity,
         "coherent_velocity": parts.coherent_velocity,
         "reconstruction": parts.reconstruction,
+        "textures": parts.textures,
+        "texture_times": torch.tensor(parts.texture_times),
+        "light_gain": parts.light_gain,
+        "light_offset": parts.light_offset,
+        "covered": parts.covered,
+        "entered": parts.entered,
     }
     assert set(arrays) == set(wanted)
     for name, array in wanted.items():
@@ -81,7 +87,11 @@ def test_the_record_holds_every_number_with_its_unit(tmp_path: Path, result_fact
         "psnr_db": 31.24,
         "static_psnr_db": 14.75,
         "displacement_tv": 0.0123,
-        "variance_explained": {"coherent": 0.71, "jitter": 0.17, "residual": 0.12},
+        "single_texture_psnr_db": 31.24,
+        "variance_explained": {"coherent": 0.71, "light": 0.05, "jitter": 0.12, "residual": 0.12},
+        "change_share": 0.9,
+        "carried": None,
+        "texture_lifetime_frames": None,
     }
     assert record["motion"]["direction_deg"] == pytest.approx(45.0)
     assert record["motion"]["speed_px_per_frame"] == pytest.approx(math.sqrt(0.5))

@@ -83,6 +83,7 @@ class Formulation(StrEnum):
 
     layered = "layered"
     paper = "paper"
+    fetch = "fetch"
 
 
 class Objective(StrEnum):

@@ -20,12 +20,21 @@ from .clips import (
     grating_texture,
     jittering,
     noise_texture,
-    objects_apart,
     planted_clip,
     rotation,
     shear,
     still,
     translation,
+)
+from .light import (
+    coloured_light,
+    contrast_reversal,
+    cross_fade,
+    dimming,
+    gain_ramp,
+    light_edge,
+    standing,
+    whole_field_flicker,
 )
 from .metrics import Where
 from .networks import (
@@ -38,10 +47,13 @@ from .networks import (
     grey,
     plaid_velocity,
 )
+from .pieces import covering, objects_apart, patches
 
 Size = tuple[int, int, int]
 DIRECTIONS = tuple(range(0, 360, 45))
 SPEEDS = (0.5, 1.0, 2.0)
+FAST = (3.0, 5.0, 8.0, 12.0)
+"""Speeds of the family that is to find the limit, pixels per frame."""
 CARD = ModelCard(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
 """What planted networks expect: a grey clip is all zeros to them, as to most networks."""
 
@@ -126,6 +138,57 @@ def clip_cases(seed: int, size: Size) -> Iterator[ClipCase]:
     yield ClipCase("flicker, no motion", "contrast ± 0.3", blinking)
     both = flickering(planted_clip(natural(), translation(angle, 1.0), *size), 0.3, draw)
     yield ClipCase("motion and flicker", f"{angle % 360:.0f}°, 1.0 px/frame, contrast ± 0.3", both)
+    yield from _light_cases(seed, size, draw)
+    yield from _fast_cases(seed, size, draw)
+    yield from _piece_cases(seed, size, draw)
+
+
+def _light_cases(seed: int, size: Size, draw: torch.Generator) -> Iterator[ClipCase]:
+    """Light that changes over what stands still, and over what moves."""
+    frames, height, width = size
+    rows, columns = height + 4 * frames, width + 4 * frames
+
+    def natural() -> Image:
+        return noise_texture(rows, columns, draw)
+
+    yield ClipCase("cross-fade", "one texture into another", cross_fade(natural(), natural(), *size))
+    for speed in (1.0, 3.0):
+        edge = light_edge(natural(), speed * (1 - 2 * (seed % 2)), *size)
+        yield ClipCase("light edge", f"sweeps at {speed} px/frame", edge)
+    yield ClipCase("contrast reversal", "period 8 frames", contrast_reversal(natural(), 8.0, *size))
+    blinking = whole_field_flicker(natural(), 0.15, *size, draw)
+    yield ClipCase("whole-field flicker", "over a faint texture", blinking)
+    yield ClipCase("dimming", "to a half", dimming(natural(), 0.5, *size))
+    yield ClipCase("coloured light", "three lamps", coloured_light(standing(natural(), *size), 0.4))
+    angle = 75.0 + 90 * seed
+    moving = planted_clip(natural(), translation(angle, 1.0), *size)
+    name = f"{angle % 360:.0f}°, 1.0 px/frame"
+    yield ClipCase("motion under a gain ramp", f"{name}, to 0.4", gain_ramp(moving, 0.4))
+    yield ClipCase("motion under coloured light", f"{name}, three lamps", coloured_light(moving, 0.4))
+
+
+def _fast_cases(seed: int, size: Size, draw: torch.Generator) -> Iterator[ClipCase]:
+    """Drifts whose texture is large enough to carry them to the end."""
+    frames, height, width = size
+    for index, speed in enumerate(FAST):
+        margin = 2 * int(speed * frames) + 16
+        texture = noise_texture(height + margin, width + margin, draw)
+        angle = 20.0 + 90 * ((seed + index) % 4)
+        clip = planted_clip(texture, translation(angle, speed), *size)
+        yield ClipCase(f"fast, {speed:.0f} px/frame", f"{angle:.0f}°", clip)
+
+
+def _piece_cases(seed: int, size: Size, draw: torch.Generator) -> Iterator[ClipCase]:
+    """Several motions side by side, and one in front of the other."""
+    frames, height, width = size
+    rows, columns = height + 6 * frames, width + 6 * frames
+    for side in (8, 16, 32):
+        board = patches(noise_texture(rows, columns, draw), side, 1.0, *size, draw)
+        yield ClipCase(f"patches, {side} px", "1.0 px/frame each", board)
+    for fast in (1.0, 2.0):
+        ways = ((200.0 + 90 * seed, 0.5), (20.0 + 90 * seed, fast))
+        back, front = (noise_texture(rows, columns, draw) for _ in range(2))
+        yield ClipCase("occlusion", f"{fast} px/frame before 0.5", covering(back, front, ways, *size))
 
 
 def network_cases(seed: int, size: Size) -> Iterator[NetworkCase]:

@@ -108,24 +108,6 @@ def middle_of(texture: Image) -> Float[Tensor, "1 2 1 1"]:
     return torch.tensor([(columns - 1) / 2, (rows - 1) / 2]).view(1, 2, 1, 1)
 
 
-def objects_apart(
-    background: Image, objects: tuple[Image, Image], speed: float, frames: int, height: int, width: int
-) -> PlantedClip:
-    """Two textured discs part along x, each at `speed` pixels per frame, before a still background."""
-    places = from_middle(height, width)
-    radius = height / 4
-    video = planted_clip(background, still(), frames, height, width).video.clone()
-    velocity = torch.zeros(frames, 2, height, width)
-    for side, texture in zip((-1.0, 1.0), objects, strict=True):
-        for t in range(frames):
-            centre = torch.tensor([side * (radius + 1 + speed * t), 0.0]).view(1, 2, 1, 1)
-            cover = (radius + 0.5 - (places - centre).norm(dim=1)).clamp(0, 1)
-            seen = sample(texture[None], places - centre + middle_of(texture))[0]
-            video[t] = video[t] + cover * (seen - video[t])
-            velocity[t, 0] = torch.where(cover[0] > 0.5, side * speed, velocity[t, 0])
-    return PlantedClip(video, velocity[:-1])
-
-
 def jittering(
     texture: Image, deviation: float, frames: int, height: int, width: int, generator: torch.Generator
 ) -> PlantedClip:

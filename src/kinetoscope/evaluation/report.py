@@ -32,7 +32,7 @@ def _error(name: str) -> Callable[[Row], float | None]:
 
 
 def _share(name: str) -> Callable[[Row], float | None]:
-    return lambda row: row["variance_explained"][name]
+    return lambda row: (row["variance_explained"] or {}).get(name)
 
 
 _PLANTED_COLUMNS: tuple[Column, ...] = (
@@ -43,6 +43,7 @@ _PLANTED_COLUMNS: tuple[Column, ...] = (
     ("speed ratio", _error("speed_ratio"), ".2f"),
     ("texture correlation", _error("texture_correlation"), ".2f"),
     ("coherent", _share("coherent"), ".2f"),
+    ("light", _share("light"), ".2f"),
     ("jitter", _share("jitter"), ".2f"),
     ("residual", _share("residual"), ".2f"),
     ("true motion", lambda row: row["motion_share"], ".2f"),
@@ -58,13 +59,15 @@ Clips of {clip}, networks' clips of {network} (frames x height x width), {settin
 Each cell: median [least, greatest] over all cases of the family and all seeds. A dash: the truth has no such
 number (no drift, no speed, no texture). Definitions: `docs/evaluation.md`.
 
-- **layered**: the default; velocities that accumulate, then jitter.
-- **free**: the same fit without the accumulating velocity: one free field per frame.
+- **layered**: the default; velocities that accumulate, then light, then jitter.
+- **fetch**: the default of version 0.1.0; velocities that accumulate, then free fields that fetch pixels.
 - **paper**: the published formulation, {settings["paper_steps"]} steps (it states 2000).
 
-Coherent, jitter and residual are the shares of temporal variance that each accounts for; *true motion* is
-what the planted motion explains (the rest is flicker). Seconds are wall clock, of the decomposition alone:
-upper bounds when the machine did other work beside."""
+- **dis**, **farneback**: flow programs of OpenCV, where it is installed; clips only.
+
+Coherent, light, jitter and residual are the shares of temporal variance that each accounts for; *true
+motion* is what the planted motion explains (the rest is flicker). Seconds are wall clock, of the
+decomposition alone: upper bounds when the machine did other work beside."""
 
 
 def _table(rows: Sequence[Row], keys: Sequence[str], columns: Sequence[Column]) -> str:

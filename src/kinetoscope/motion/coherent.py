@@ -1,22 +1,29 @@
 """Velocity that accumulates: the smooth motion that carries content through the whole clip.
 
 Fields fitted frame by frame against one image cannot tell a drift from a jump back by a wavelength, so their
-mean says nothing about motion. Here the unknown is the step from each frame to the one before it, on a coarse
-grid. Steps are chained (`warp.compose`) over 1, 2 and 4 frames, and each chain must carry a frame into the
-other: the short ones fix the direction, the long ones the precision.
+mean says nothing about motion. Here the unknown is the step from each frame to the one before it. Steps are
+chained (`warp.compose`) over 1, 2 and 4 frames, and each chain must carry a frame into the other: the short
+ones fix the direction, the long ones the precision. Frames are compared after local normalization, on the
+places that both show, so that a change of light moves nothing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
 
-from ..schedule import cosine
 from ..types import Velocity, Video
-from ..warp import compose, pixel_grid, sample
-from .metrics import contrast
+from ..warp import compose, pixel_grid, resize_field, sample
+from .affine import nearest_affine
+from .nodes import Nodes, Normalizer, gradient, over_time, smooth
+from .pyramid import along_stripes, pyramid
+from .shifts import nearest_match
+from .solve import Smoothness, blocks, conjugate_gradients, handed_out, summed
+
+Term = tuple[int, Tensor, Tensor]
+"""One chain length with its normal equations at the nodes: 2x2 matrices, and right-hand sides."""
 
 
 @dataclass(frozen=True)
@@ -24,37 +31,50 @@ class CoherentSettings:
     """How the accumulating velocity is found.
 
     Attributes:
-        cell: distance of the velocity grid's nodes, pixels.
-        steps: Adam steps at each level of the image pyramid.
-        rate: Adam's step size, pixels per frame.
-        reach: longest chain at the finest level, frames; coarser ones compare neighbouring frames only.
-        coarsest: shortest side of the coarsest level, pixels.
-        spatial, temporal: weights of the squared velocity differences between neighbouring nodes and frames.
+        window: of the local normalization, pixels of the pyramid's level.
+        floor: of the local deviation, as a share of the clip's own.
+        levels: of the image pyramid at most; coarsest: shortest side of its smallest pictures, pixels.
+        search: how far content is looked for at the coarsest level, its pixels.
+        cells: distance of the velocity grid's nodes at each level, finest first, frame pixels.
+        rounds: Gauss-Newton rounds at each level, finest first.
+        reach: longest chain at each level, finest first, frames; a power of two.
+        spatial, temporal: weights of the velocity differences of neighbouring nodes and frames; those in
+            space count after the nearest affine field is taken away, so that turning and growing cost
+            nothing.
+        edge: differences beyond it count linearly, pixels per frame.
+        haste: likewise for the differences in time.
         magnitude: weight of the squared velocity.
         aperture: weight of the squared velocity along stripes, where only the motion across them can be seen.
         stripes: ratio of the structure tensor's eigenvalues below which a video counts as striped.
         tolerance: residual, in pixels of displacement, below which the penalty is quadratic.
-        lattice: at the finest level a step compares one pixel in so many along x and y, others at each step;
-            one fewer at each coarser level.
+        iterations: of conjugate gradients in each round, finest level first: what shows no detail is filled
+            in on coarse grids, where it costs little.
+        better: the far start replaces the near one where its misfit is below this share of the other's.
     """
 
-    cell: int = 8
-    steps: int = 40
-    rate: float = 0.1
-    reach: int = 4
-    coarsest: int = 16
-    spatial: float = 0.3
-    temporal: float = 1.0
+    window: float = 5.0
+    floor: float = 0.15
+    levels: int = 3
+    coarsest: int = 12
+    search: int = 4
+    cells: tuple[float, ...] = (2.0, 4.0, 8.0)
+    rounds: tuple[int, ...] = (6, 5, 4)
+    reach: tuple[int, ...] = (4, 2, 1)
+    spatial: float = 28.0
+    temporal: float = 6.0
+    edge: tuple[float, ...] = (0.005, 1.0, 1.0)
+    haste: tuple[float, ...] = (0.007, 0.02, 0.1)
     magnitude: float = 1e-3
     aperture: float = 2.0
     stripes: float = 0.2
-    tolerance: float = 0.03
-    lattice: int = 3
+    tolerance: float = 0.1
+    iterations: tuple[int, ...] = (8, 30, 60)
+    better: float = 0.7
 
 
 @dataclass(frozen=True)
 class CoherentSteps:
-    """Backward steps on the coarse grid: content at q in frame t+1 was at q + field_t(q) in frame t.
+    """Backward steps on a grid: content at q in frame t+1 was at q + field_t(q) in frame t.
 
     Attributes:
         field: (T-1, 2, h, w), pixels.
@@ -65,119 +85,122 @@ class CoherentSteps:
     cell: Tensor
 
 
-def blur(video: Video, stride: int = 1) -> Float[Tensor, "time channel rows columns"]:
-    """Blurred by (1, 4, 6, 4, 1)/16 along x and y; every `stride`-th pixel from the first on."""
-    kernel = video.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-    channels = video.shape[1]
-    across = kernel.view(1, 1, 1, 5).expand(channels, -1, -1, -1)
-    blurred = F.conv2d(
-        F.pad(video, (2, 2, 0, 0), mode="replicate"), across, groups=channels, stride=(1, stride)
-    )
-    return F.conv2d(
-        F.pad(blurred, (0, 0, 2, 2), mode="replicate"), across.mT, groups=channels, stride=(stride, 1)
-    )
-
-
-def pyramid(video: Video, coarsest: int) -> list[Tensor]:
-    """The video at full, half, quarter ... resolution while its shorter side is at least `coarsest`."""
-    levels = [video]
-    while min(levels[-1].shape[-2:]) >= 2 * coarsest:
-        levels.append(blur(levels[-1], stride=2))
-    # Interpolating between pixels blurs too: frames that are smooth already favour no sub-pixel position.
-    return [blur(video), *levels[1:]]
-
-
-def chain_misfit(
-    video: Video,
-    steps: CoherentSteps,
-    scale: int,
-    reach: int,
-    slope: float,
-    tolerance: float,
-    window: tuple[slice, slice],
-) -> Tensor:
-    """How badly the chained steps carry frames into each other, in pixels, averaged over frames and chains.
-
-    Args:
-        video: one level of the pyramid, `scale` times smaller than the frame.
-        steps: the steps on trial.
-        reach: longest chain, frames; a power of two.
-        slope: grey levels per pixel (`contrast`).
-        tolerance: as in `CoherentSettings`.
-        window: rows and columns of the pixels that are compared.
-    """
-    height, width = video.shape[-2:]
-    pixels = pixel_grid(height, width, device=video.device)[..., *window]
-    seen = video[..., *window]
-    limit = video.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
-    chain, length, total = steps.field, 1, video.new_zeros(())
-    while True:
-        moved = pixels + sample(chain, pixels * scale / steps.cell) / scale
-        inside = ((moved >= 0) & (moved <= limit)).all(dim=1, keepdim=True)
-        residual = (sample(video[:-length], moved) - seen[length:]) / slope
-        misfit = (residual.square().mean(dim=1, keepdim=True) + (tolerance * length) ** 2).sqrt()
-        total = total + (misfit * inside).mean() / length
-        if length >= reach or 2 * length >= len(video):
-            return total
-        chain = compose(chain[length:], chain[:-length], steps.cell)
-        length *= 2
-
-
-def lattice(step: int, spacing: int) -> tuple[slice, slice]:
-    """Rows and columns of one pixel in `spacing` x `spacing`; `spacing` squared steps visit every pixel."""
-    row, column = divmod(step * (spacing + 1) % spacing**2, spacing)
-    return slice(row, None, spacing), slice(column, None, spacing)
-
-
-def along_stripes(video: Video, settings: CoherentSettings) -> Tensor:
-    """The direction in which a striped video's motion cannot be seen (the aperture problem).
-
-    Returns:
-        (1, 2, 1, 1): the unit vector along the stripes, times the root of how striped the video is: 0 where
-        the smaller eigenvalue of its structure tensor is at least `settings.stripes` of the larger one.
-    """
-    smooth = blur(video)
-    x, y = smooth[..., :-1, :].diff(dim=3), smooth[..., :-1].diff(dim=2)
-    xx, xy, yy = (x * x).mean(), (x * y).mean(), (y * y).mean()
-    strengths, axes = torch.linalg.eigh(torch.stack([xx, xy, xy, yy]).view(2, 2))
-    ratio = strengths[0].clamp(min=0) / strengths[1].clamp(min=1e-12)
-    striped = (1 - ratio / settings.stripes).clamp(min=0)
-    return (axes[:, 0] * striped.sqrt()).view(1, 2, 1, 1)
-
-
-def roughness(field: Velocity, stripes: Tensor, settings: CoherentSettings) -> Tensor:
-    """Penalty on velocity that varies over space and time, is large without need, or cannot be seen."""
-    total = settings.magnitude * field.square().mean()
-    total = total + settings.aperture * (field * stripes).sum(dim=1).square().mean()
-    for axis, weight in ((3, settings.spatial), (2, settings.spatial), (0, settings.temporal)):
-        change = field.diff(dim=axis)
-        if change.numel():
-            total = total + weight * change.square().mean()
-    return total
-
-
 def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
     """Find the steps whose chains carry every frame into its successors.
 
     Args:
         video: (T, C, H, W) in [0, 1], at least two frames.
     """
-    frames, _, height, width = video.shape
-    rows, columns = max(2, height // settings.cell + 1), max(2, width // settings.cell + 1)
-    cell = video.new_tensor([(width - 1) / (columns - 1), (height - 1) / (rows - 1)]).view(1, 2, 1, 1)
-    field = video.new_zeros(frames - 1, 2, rows, columns).requires_grad_()
-    steps = CoherentSteps(field, cell)
-    levels = pyramid(video, settings.coarsest)
-    slope = contrast(video)
-    stripes = along_stripes(video, settings)
-    for level in reversed(range(len(levels))):
-        reach = settings.reach if level == 0 else 1  # a long chain may begin half a stripe off and stay there
-        optimizer = torch.optim.Adam([field], lr=settings.rate, betas=(0.9, 0.95), fused=True)
-        for step in range(settings.steps):
-            optimizer.param_groups[0]["lr"] = settings.rate * cosine(step, settings.steps)
-            window = lattice(step, max(1, settings.lattice - level))
-            misfit = chain_misfit(levels[level], steps, 2**level, reach, slope, settings.tolerance, window)
-            optimizer.zero_grad()
-            (misfit + roughness(field, stripes, settings)).backward()
-            optimizer.step()
-    return CoherentSteps(field.detach(), cell)
+    return _Search(video, settings).run()
+
+
+class _Search:
+    """The pyramid of one clip, and what is known about its stripes."""
+
+    def __init__(self, video: Video, settings: CoherentSettings) -> None:
+        self.settings = settings
+        self.levels: list[Normalizer] = []
+        for frames in pyramid(video, settings.coarsest, settings.levels):
+            usual = self.levels[0].deviation if self.levels else None
+            self.levels.append(Normalizer(frames, settings.window, settings.floor, usual))
+        x, y = along_stripes(video, settings.stripes)[0].flatten()
+        self.blind = settings.aperture * torch.stack([x * x, x * y, y * y]).view(1, 3, 1, 1)
+
+    def run(self) -> CoherentSteps:
+        """From two starts, standing still and the best match of small pictures, to the finest level."""
+        top = len(self.levels) - 1
+        middle = min(1, top)
+        still = self.levels[0].frames.new_zeros(len(self.levels[0].frames) - 1, 2, 2, 2)
+        near = self._descend(still, middle, middle).field
+        far = self._descend(
+            nearest_match(self.levels[top].frames, self.settings.search) * 2**top, top, middle
+        )
+        wins = self._misfit(far.field, middle) < self.settings.better * self._misfit(near, middle) - 0.02
+        wins = F.interpolate(wins.to(near), near.shape[-2:], mode="area") > 0.5
+        steps = CoherentSteps(torch.where(wins, far.field, near), far.cell)
+        return self._descend(steps.field, middle - 1, 0) if middle > 0 else steps
+
+    def _descend(self, field: Tensor, first: int, last: int) -> CoherentSteps:
+        """Refine steps from level `first` to the finer `last`."""
+        cell = field.new_ones(1, 2, 1, 1)
+        for level in range(first, last - 1, -1):
+            frames = self.levels[level].frames
+            nodes = Nodes(frames, self.settings.cells[level] / 2**level)
+            field = resize_field(field, nodes.rows, nodes.columns)
+            cell = nodes.cell * 2**level
+            for _ in range(self.settings.rounds[level]):
+                field = self._round(field, nodes, cell, level)
+        return CoherentSteps(field, cell)
+
+    def _round(self, field: Tensor, nodes: Nodes, cell: Tensor, level: int) -> Tensor:
+        """One Gauss-Newton step: linearize every chain about the field, solve for all steps at once."""
+        settings, terms, chain, length = self.settings, [], field, 1
+        while True:
+            terms.append((length, *self._normal_equations(level, length, chain, nodes)))
+            if length >= settings.reach[level] or 2 * length >= len(self.levels[0].frames):
+                break
+            chain = compose(chain[length:], chain[:-length], cell)
+            length *= 2
+        system = self._system(field, terms, level)
+        return conjugate_gradients(*system, settings.iterations[level])
+
+    def _normal_equations(
+        self, level: int, length: int, chain: Tensor, nodes: Nodes
+    ) -> tuple[Tensor, Tensor]:
+        """Of one chain length, averaged at the nodes; matrices without unit, right-hand sides in pixels."""
+        normalizer, scale = self.levels[level], 2**level
+        before, after = normalizer.source[:-length], normalizer.source[length:]
+        moved, inside = self._places(level, chain)
+        warped, seen = normalizer(inside, sample(before, moved), after)
+        residual = (warped - seen) / normalizer.slope
+        x, y = (part / (normalizer.slope * scale) for part in gradient((warped + seen) / 2))
+        misfit = residual.square().mean(dim=1, keepdim=True) + (self.settings.tolerance * length) ** 2
+        weight = inside / misfit.sqrt() / length
+        pairs = ((x, x), (x, y), (y, y), (x, residual), (y, residual))
+        products = torch.stack([(first * second).mean(dim=1) for first, second in pairs], dim=1)
+        found = nodes.mean(weight * products)
+        return found[:, :3], found[:, 3:]
+
+    def _places(self, level: int, chain: Tensor) -> tuple[Tensor, Tensor]:
+        """Where each pixel of a level was, and 1 where that lies inside the frame."""
+        height, width = self.levels[level].frames.shape[-2:]
+        moved = pixel_grid(height, width, device=chain.device) + resize_field(chain, height, width) / 2**level
+        limit = moved.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
+        return moved, ((moved >= 0) & (moved <= limit)).all(dim=1, keepdim=True).to(moved)
+
+    def _system(
+        self, field: Tensor, terms: list[Term], level: int
+    ) -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor, Tensor]:
+        """Operator, right-hand side, start and diagonal of the equations for all steps."""
+        settings = self.settings
+        spatial = settings.spatial * (4 / settings.cells[level] if settings.cells[level] < 8 else 1.0)
+        affine = nearest_affine(field)
+        bent = Smoothness(field - affine, (spatial, spatial, 0.0), settings.edge[level])
+        hasty = Smoothness(field, (0.0, 0.0, settings.temporal), settings.haste[level])
+
+        striped = bool(self.blind.any())
+
+        def apply(steps: Tensor) -> Tensor:
+            pull = settings.magnitude * steps + bent(steps) + hasty(steps)
+            if striped:
+                pull = pull + blocks(self.blind, steps)
+            for length, matrix, _ in terms:
+                pull = pull + handed_out(blocks(matrix, summed(steps, length)), length)
+            return pull
+
+        wanted = bent(affine)
+        diagonal = bent.diagonal(field) + hasty.diagonal(field) + settings.magnitude
+        for length, matrix, side in terms:
+            wanted = wanted + handed_out(blocks(matrix, summed(field, length)) - side, length)
+            trace = (matrix[:, :1] + matrix[:, 2:]) * (length / 2)
+            diagonal = diagonal + handed_out(trace, length)
+        return apply, wanted, field, diagonal
+
+    def _misfit(self, field: Tensor, level: int) -> Tensor:
+        """How badly neighbouring frames fit, (T-1, 1, h, w), over 9 pixels and 5 frames; at most 2."""
+        normalizer = self.levels[level]
+        moved, inside = self._places(level, field)
+        warped, seen = normalizer(inside, sample(normalizer.source[:-1], moved), normalizer.source[1:])
+        error = (warped - seen).square().mean(dim=1, keepdim=True).clamp(max=2) * inside
+        error, count = (over_time(smooth(part, 4)) for part in (error, inside))
+        return torch.where(count < 0.5, 2.0, error / count.clamp(min=0.5))

@@ -1,4 +1,4 @@
-"""A video as one texture that moves: the layered account by default, the paper's formulation by name."""
+"""A video as a texture that moves in changing light: the layered account by default, others by name."""
 
 import time
 from dataclasses import asdict, dataclass, field
@@ -8,16 +8,16 @@ from torch import Tensor
 
 from ..errors import ClipTooSmall, SettingInvalid
 from ..results import Decomposition
-from ..types import Flow, Image, Velocity, Video
-from ..warp import accumulate, content_velocity, invert, resize_field
-from .coherent import CoherentSettings, estimate_steps
-from .jitter import JitterSettings, estimate_jitter
-from .metrics import displacement_tv, psnr_db, temporal_variance
+from ..types import Video
+from ..warp import content_velocity
+from .fetch.account import FetchSettings
+from .fetch.account import account as fetched
+from .findings import STILL_VARIANCE, Found, variance_shares
+from .layered import LayeredSettings
+from .layered import account as layered_account
+from .light import steady
+from .metrics import change_share, displacement_tv, psnr_db, temporal_variance
 from .paper import PaperSettings, fit_fields
-from .texture import Canvas, fit_texture
-
-STILL_VARIANCE = 1e-7
-"""Temporal variance (grey levels squared) below which a video has no change to explain."""
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,16 @@ class DecomposeSettings:
     """What `decompose` does.
 
     Attributes:
-        formulation: "layered" (coherent velocity, jitter, residual) or "paper" (one free field per frame).
-        coherent, jitter: settings of the layered account's two stages.
-        least_coherent: share of the temporal variance that a coherent motion must explain to be believed;
-            below it the velocity is zero and all displacement is jitter.
-        paper: settings of the paper's formulation.
+        formulation: "layered" (coherent velocity, light, jitter, residual), "paper" (one free field per
+            frame), or "fetch" (the default of version 0.1.0: free fields on top of a coherent velocity, no
+            light).
+        layered, paper, fetch: settings of each.
     """
 
     formulation: str = "layered"
-    coherent: CoherentSettings = field(default_factory=CoherentSettings)
-    jitter: JitterSettings = field(default_factory=JitterSettings)
-    least_coherent: float = 0.2
+    layered: LayeredSettings = field(default_factory=LayeredSettings)
     paper: PaperSettings = field(default_factory=PaperSettings)
+    fetch: FetchSettings = field(default_factory=FetchSettings)
 
     def __post_init__(self) -> None:
         if self.formulation not in FORMULATIONS:
@@ -45,27 +43,12 @@ class DecomposeSettings:
 
     def describe(self) -> dict[str, object]:
         """The settings that were in force, as plain JSON values."""
-        if self.formulation == "paper":
-            return {"formulation": "paper", "paper": asdict(self.paper)}
-        settings = asdict(self)
-        del settings["paper"]
-        return settings
+        chosen = getattr(self, self.formulation)
+        return {"formulation": self.formulation, self.formulation: asdict(chosen)}
 
 
-FORMULATIONS = ("layered", "paper")
+FORMULATIONS = ("layered", "paper", "fetch")
 PRESETS = {"default": DecomposeSettings(), "paper": DecomposeSettings(formulation="paper")}
-
-
-@dataclass(frozen=True)
-class _Account:
-    """What a formulation found: the texture, D, the coherent velocity, and squared errors without motion,
-    with the coherent motion alone, and with everything."""
-
-    static_image: Image
-    displacement: Flow
-    coherent_velocity: Velocity
-    reconstruction: Video
-    errors: tuple[float, float, float]
 
 
 def check_extent(frames: int, height: int, width: int) -> None:
@@ -91,14 +74,13 @@ def check_video(video: Tensor) -> Video:
     return video.detach().float().clamp(0, 1)
 
 
-@torch.enable_grad()  # whatever the caller has set
 def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: int = 0) -> Decomposition:
-    """Split a video into a texture and its motion.
+    """Split a video into a texture, its motion, and changes of light.
 
     Args:
         video: (T, C, H, W) in [0, 1], two frames of 8 x 8 pixels at least; left as it is.
         settings: the layered account when None.
-        seed: draws the paper formulation's initial fields; the layered account draws nothing.
+        seed: draws the paper formulation's initial fields; the other accounts draw nothing.
 
     Returns:
         A `Decomposition`; fields and images on the video's device.
@@ -110,67 +92,75 @@ def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: 
     settings = settings or DecomposeSettings()
     video = check_video(video)
     started = time.perf_counter()
-    account = _paper(video, settings, seed) if settings.formulation == "paper" else _layered(video, settings)
-    velocity = content_velocity(account.displacement, account.coherent_velocity)
+    still = temporal_variance(video)
+    if settings.formulation == "paper":
+        found = _paper(video, settings, seed)
+    elif settings.formulation == "fetch":
+        with torch.enable_grad():  # whatever the caller has set
+            found = fetched(video, still, settings.fetch)
+    elif still < STILL_VARIANCE:
+        found = _unchanged(video)
+    else:
+        with torch.no_grad():
+            found = layered_account(video, still, settings.layered)
+    shown = len(found.times) // 2
     return Decomposition(
-        static_image=account.static_image,
-        displacement=account.displacement,
-        velocity=velocity,
-        coherent_velocity=account.coherent_velocity,
-        reconstruction=account.reconstruction,
-        psnr_db=psnr_db(account.reconstruction, video),
-        static_psnr_db=psnr_db(account.static_image, video[0]),
-        displacement_tv=displacement_tv(account.displacement),
-        variance_explained=variance_shares(*account.errors),
+        static_image=found.textures[shown],
+        displacement=found.displacement,
+        velocity=found.velocity,
+        coherent_velocity=found.coherent_velocity,
+        reconstruction=found.reconstruction,
+        textures=found.textures,
+        texture_times=found.times,
+        light_gain=found.light.gain,
+        light_offset=found.light.offset,
+        covered=found.covered,
+        entered=found.entered,
+        psnr_db=psnr_db(found.reconstruction, video),
+        single_psnr_db=psnr_db(found.single, video),
+        static_psnr_db=psnr_db(found.textures[shown], video[0]),
+        displacement_tv=displacement_tv(found.displacement),
+        variance_explained=variance_shares(still, *found.errors, found.renewed),
+        change_share=change_share(video),
+        carried=found.carried,
+        texture_lifetime_frames=found.lifetime,
         settings=settings.describe(),
         seconds=time.perf_counter() - started,
     )
 
 
-def variance_shares(still: float, coherent: float, full: float) -> dict[str, float]:
-    """Shares of the temporal variance: squared errors without motion, with coherent motion, with all.
-
-    The shares sum to 1. A video that does not change is explained by zero velocity: coherent is 1.
-    """
-    if still < STILL_VARIANCE:
-        return {"coherent": 1.0, "jitter": 0.0, "residual": 0.0}
-    coherent, full = min(coherent, still), min(full, coherent, still)
-    return {
-        "coherent": (still - coherent) / still,
-        "jitter": (coherent - full) / still,
-        "residual": full / still,
-    }
+def _unchanged(video: Video) -> Found:
+    """Nothing changes: the mean frame, and no motion."""
+    none = video.new_zeros(len(video), 2, *video.shape[2:])
+    texture = video.mean(dim=0, keepdim=True)
+    same, nothing = texture.expand_as(video).contiguous(), torch.zeros_like(none[1:, :1], dtype=torch.bool)
+    return Found(
+        texture, (0,), none, none[1:], none[1:], steady(video), same, same, (0.0, 0.0, 0.0), 0.0,
+        float(len(video)), None, nothing, nothing,
+    )  # fmt: skip
 
 
-def _layered(video: Video, settings: DecomposeSettings) -> _Account:
-    """Coherent velocity first, then jitter and the final texture on top of it."""
-    frames, _, height, width = video.shape
-    still = temporal_variance(video)
-    displacement = video.new_zeros(frames, 2, height, width)
-    velocity = displacement[:-1]
-    canvas = Canvas(displacement)
-    texture, error = canvas.around(video.mean(dim=0, keepdim=True)), still
-    if still >= STILL_VARIANCE:
-        steps = estimate_steps(video, settings.coherent)
-        chained = resize_field(accumulate(steps.field, steps.cell), height, width)
-        wider = Canvas(chained)
-        moving = fit_texture(video, chained, wider)
-        explained = float((wider.render(moving, chained) - video).square().mean())
-        if explained <= (1 - settings.least_coherent) * still:
-            displacement, canvas, texture, error = chained, wider, moving, explained
-            velocity = resize_field(invert(steps.field, steps.cell), height, width)
-        jitter, texture = estimate_jitter(video, displacement, texture, canvas, error, settings.jitter)
-        displacement = displacement + jitter
-    texture = texture.clamp(0, 1)
-    reconstruction = canvas.render(texture, displacement)
-    full = float((reconstruction - video).square().mean())
-    return _Account(canvas.frame(texture)[0], displacement, velocity, reconstruction, (still, error, full))
-
-
-def _paper(video: Video, settings: DecomposeSettings, seed: int) -> _Account:
+def _paper(video: Video, settings: DecomposeSettings, seed: int) -> Found:
     """One image and one free field per frame: all displacement counts as jitter, nothing accumulates."""
-    static_image, displacement, reconstruction = fit_fields(video, settings.paper, seed)
+    with torch.enable_grad():  # whatever the caller has set
+        static_image, displacement, reconstruction = fit_fields(video, settings.paper, seed)
     still = temporal_variance(video)
     full = float((reconstruction - video).square().mean())
     flat = torch.zeros_like(displacement[:-1])
-    return _Account(static_image, displacement, flat, reconstruction, (still, still, full))
+    nothing = torch.zeros_like(flat[:, :1], dtype=torch.bool)
+    return Found(
+        textures=static_image[None],
+        times=(0,),
+        displacement=displacement,
+        velocity=content_velocity(displacement, flat),
+        coherent_velocity=flat,
+        light=steady(video),
+        reconstruction=reconstruction,
+        single=reconstruction,
+        errors=(still, still, full),
+        renewed=0.0,
+        lifetime=None,
+        carried=None,
+        covered=nothing,
+        entered=nothing,
+    )

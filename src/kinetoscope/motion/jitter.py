@@ -1,106 +1,76 @@
-"""Small displacements on top of the coherent motion, found together with the texture.
+"""Small displacements on top of the coherent motion, that have to earn their place.
 
-The loss is the paper's (Li & Li 2025, eq. 5-9) with two changes. The fit enters by its logarithm, so that a
-weight on roughness states an exchange rate: what a rougher field must buy in decibels. And the roughness
-weight grows over the first part of the fit, so that a field may first travel and then settle.
+Coarse nodes, bounded so that neighbouring nodes cannot cross, a prior against size: such a field can tremble
+with what trembles and cannot fetch one texture's pixels to wherever they fit.
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..schedule import cosine
 from ..types import Flow, Video
 from ..warp import resize_field
-from .metrics import contrast, differences
-from .texture import Canvas
+from .light import Light
+from .nodes import Nodes, gradient
+from .solve import Smoothness, blocks, conjugate_gradients
 
 
 @dataclass(frozen=True)
 class JitterSettings:
-    """How the jitter and the final texture are found.
+    """How jitter is found, and when it is believed.
 
     Attributes:
-        steps: Adam steps.
-        rate: Adam's greatest step size for displacements, pixels.
-        portion: no step is larger than this share of what is to be found: the error that the coherent motion
-            leaves, as pixels of displacement (`contrast`).
-        texture_rate: Adam's greatest step size for the texture, grey levels in [0, 1]; shrinks alike.
-        betas: decay rates of Adam's averages; so few steps leave no time for long memories.
-        scales: the field is a sum of grids so many times coarser than the frame, coarsest first.
-        roughness: weight of the mean absolute differences of the jitter along x, y and t, pixels (eq. 6).
-        settling: share of the steps over which that weight grows from zero.
-        smoothness: weight of the mean absolute differences of the texture's neighbours (eq. 7).
-        similarity: weight of the texture's squared difference to the first frame (eq. 8).
-        floor: squared error below which a better fit is worth nothing.
+        cell: distance of the nodes, pixels.
+        bound: greatest component, as a share of the cell; below one half neighbours cannot cross.
+        turns: Gauss-Newton steps, light and texture being fitted again after each.
+        evidence: independent measurements that a node's pixels count for.
+        prior: weight of the squared size, 1 / px^2.
+        smooth: weight of the differences of neighbouring nodes; beyond `edge` pixels they count linearly.
+        edge: see `smooth`.
+        least: share of what coherent motion and light leave that jitter must explain to be believed, and
+        worth: share of the temporal variance.
     """
 
-    steps: int = 50
-    rate: float = 0.4
-    portion: float = 0.5
-    texture_rate: float = 0.06
-    betas: tuple[float, float] = (0.8, 0.95)
-    scales: tuple[int, ...] = (8, 2, 1)
-    roughness: float = 1.5
-    settling: float = 0.5
-    smoothness: float = 0.25
-    similarity: float = 0.13
-    floor: float = 3e-4
+    cell: float = 8.0
+    bound: float = 0.375
+    turns: int = 4
+    evidence: float = 10.0
+    prior: float = 2.0
+    smooth: float = 1.0
+    edge: float = 0.3
+    least: float = 0.1
+    worth: float = 0.01
 
 
-def estimate_jitter(
-    video: Video, coherent: Flow, texture: Tensor, canvas: Canvas, error: float, settings: JitterSettings
-) -> tuple[Flow, Tensor]:
-    """Improve the texture and add a small displacement per frame.
+def jitter_step(
+    video: Video, fetched: Video, light: Light, jitter: Tensor, nodes: Nodes, settings: JitterSettings
+) -> Tensor:
+    """One Gauss-Newton step of the jitter at the nodes, (T, 2, h, w), pixels.
 
     Args:
-        video: (T, C, H, W) in [0, 1].
-        coherent: displacement of the coherent motion, (T, 2, H, W), pixels; left as it is.
-        texture: canvas to start from.
-        canvas: its extent.
-        error: mean squared error that `coherent` and `texture` leave.
-
-    Returns:
-        The jitter (T, 2, H, W), pixels, to be added to `coherent`, and the texture canvas.
+        fetched: texture as the present displacement fetches it.
     """
-    frames, _, height, width = video.shape
-    texture = texture.clone().requires_grad_()
-    grids = [
-        video.new_zeros(frames, 2, (height - 1) // scale + 1, (width - 1) // scale + 1).requires_grad_()
-        for scale in settings.scales
-    ]
-    groups = [{"params": [texture]}, {"params": grids}]
-    optimizer = torch.optim.Adam(groups, betas=settings.betas, fused=True)
-    vigour = min(1.0, settings.portion * math.sqrt(error) / contrast(video) / settings.rate)
-    rates = (settings.texture_rate * vigour, settings.rate * vigour)
+    residual = light.on(fetched) - video
+    x, y = (light.gain * part for part in gradient(fetched))
+    usual = residual.square().mean() + 1e-5
+    robust = (1 + residual.square().mean(dim=1, keepdim=True) / (4 * usual)).sqrt()
+    weight = settings.evidence / usual / robust
+    pairs = ((x, x), (x, y), (y, y), (x, residual), (y, residual))
+    products = torch.stack([(first * second).mean(dim=1) for first, second in pairs], dim=1)
+    found = nodes.mean(weight * products)
+    matrix, side = found[:, :3], found[:, 3:]
+    rough = Smoothness(jitter, (settings.smooth, settings.smooth, 0.0), settings.edge)
 
-    def jitter() -> Tensor:
-        field = grids[0]
-        for finer in grids[1:]:  # from grid to grid: a third of the cost of resizing each to the frame
-            field = resize_field(field, *finer.shape[-2:]) + finer
-        return resize_field(field, height, width)
+    def apply(field: Tensor) -> Tensor:
+        return blocks(matrix, field) + settings.prior * field + rough(field)
 
-    for step in range(settings.steps):
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * cosine(step, settings.steps)
-        field = jitter()
-        misfit = F.mse_loss(canvas.render(texture, coherent + field), video)
-        likeness = (canvas.frame(texture) - video[:1]).square().mean()
-        rough = sum(differences(field))
-        weight = settings.roughness * min(1.0, step / (settings.settling * settings.steps))
-        scale = misfit.detach() + settings.floor
-        bumpy = texture.diff(dim=3).abs().mean() + texture.diff(dim=2).abs().mean()
-        loss = (
-            (misfit + settings.floor).log()
-            + weight * rough
-            + settings.smoothness * bumpy
-            + settings.similarity * likeness / scale
-        )
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    with torch.no_grad():
-        return jitter(), texture.detach()
+    diagonal = (matrix[:, :1] + matrix[:, 2:]) / 2 + settings.prior + 4 * settings.smooth
+    solved = conjugate_gradients(apply, blocks(matrix, jitter) - side, jitter, diagonal, 15)
+    limit = settings.bound * settings.cell
+    return solved.clamp(-limit, limit)
+
+
+def at_pixels(jitter: Tensor, height: int, width: int) -> Flow:
+    """The jitter at every pixel."""
+    return resize_field(jitter, height, width)

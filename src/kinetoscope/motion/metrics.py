@@ -42,6 +42,15 @@ def temporal_variance(video: Video) -> float:
     return float((video - video.mean(dim=0)).square().mean())
 
 
+def change_share(video: Video) -> float:
+    """Temporal variance as a share of the variance of all values about the mean colour, in [0, 1].
+
+    0 for a video without any variance.
+    """
+    whole = float((video - video.mean(dim=(0, 2, 3), keepdim=True)).square().mean())
+    return min(1.0, temporal_variance(video) / whole) if whole > 1e-12 else 0.0
+
+
 def contrast(video: Video) -> float:
     """Root mean square of the spatial gradient, per pixel: turns a grey-level residual into pixels."""
     x, y = video.diff(dim=3), video.diff(dim=2)

@@ -1,6 +1,7 @@
 """A velocity field in a few numbers and a word."""
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,6 +11,12 @@ from ..types import MOTION_LABELS, Velocity
 
 STILL_SPEED = 0.1
 """Pixels per frame under which a motion counts as none."""
+
+STILL_SHARE = 0.15
+"""Temporal variance, as a share of the film's, up to which a film counts as still."""
+
+FILM_WORDS = {"light": "flicker", "jitter": "jitter", "residual": "unexplained"}
+"""Labels of films that no coherent motion leads, by the share that does."""
 
 
 def affine_parts(velocity: Velocity) -> tuple[float, float, float]:
@@ -51,8 +58,8 @@ def direction_deg(velocity: Tensor) -> float:
     return 0.0 if angle >= 360.0 else angle  # rounding can reach 360
 
 
-def label_motion(velocity: Velocity) -> str:
-    """The word for a velocity's time average: whichever of drift, growth and turning is fastest."""
+def motion_word(velocity: Velocity) -> tuple[str, float]:
+    """The word for a velocity's time average: its fastest part, drift, growth or turning; and that speed."""
     drift = velocity.mean(dim=(0, 2, 3))
     growth, turning, radius = affine_parts(velocity)
     speeds = {
@@ -61,18 +68,41 @@ def label_motion(velocity: Velocity) -> str:
         "turning": abs(turning) * radius,
     }
     strongest = max(speeds, key=lambda part: speeds[part])
-    if speeds[strongest] < STILL_SPEED:
-        return "still"
     if strongest == "drift":
-        return MOTION_LABELS[round(direction_deg(drift) / 45) % 8]
-    if strongest == "growth":
-        return "expansion" if growth > 0 else "contraction"
-    return "counter-clockwise" if turning > 0 else "clockwise"
+        word = MOTION_LABELS[round(direction_deg(drift) / 45) % 8]
+    elif strongest == "growth":
+        word = "expansion" if growth > 0 else "contraction"
+    else:
+        word = "counter-clockwise" if turning > 0 else "clockwise"
+    return word, speeds[strongest]
+
+
+def label_motion(velocity: Velocity) -> str:
+    """The word for a velocity field by itself; `still` where the fastest part of its average is too slow."""
+    word, speed = motion_word(velocity)
+    return "still" if speed < STILL_SPEED else word
+
+
+def label_film(decomposition: Decomposition) -> str:
+    """The word for what is seen when the film plays; the first of these that holds.
+
+    `still`: it hardly changes, `STILL_SHARE`. A motion word: coherent motion explains more of the change than
+    anything else, at a mean speed of `STILL_SPEED` or more. Else by the largest of the other shares:
+    `flicker` for light, `jitter`, `unexplained` for the residual.
+    """
+    if decomposition.change_share <= STILL_SHARE:
+        return "still"
+    shares = decomposition.variance_explained
+    others = {key: share for key, share in shares.items() if key != "coherent"}
+    moving = decomposition.coherent_velocity
+    if shares["coherent"] > max(others.values()) and float(moving.norm(dim=1).mean()) >= STILL_SPEED:
+        return motion_word(moving)[0]
+    return FILM_WORDS[max(others, key=lambda key: others[key])]
 
 
 def summarize(decomposition: Decomposition) -> MotionSummary:
-    """The numbers and the word of a decomposition's velocity."""
-    return summarize_velocity(decomposition.velocity)
+    """The numbers of a decomposition's velocity, and the word for the film."""
+    return replace(summarize_velocity(decomposition.velocity), label=label_film(decomposition))
 
 
 def summarize_velocity(velocity: Velocity) -> MotionSummary:

@@ -17,12 +17,20 @@ Row = Mapping[str, Any]
 Fields = Mapping[str, Mapping[str, Float[Tensor, "2 _ _"]]]
 """Per case, the time averages to be drawn beside each other: the truth's first, then each formulation's."""
 
-COLOURS = {"layered": "#2f6fde", "free": "#f0a030", "paper": "#b03a5b"}
+COLOURS = {
+    "layered": "#2f6fde",
+    "fetch": "#f0a030",
+    "paper": "#b03a5b",
+    "dis": "#3aa17e",
+    "farneback": "#8a8f98",
+}
 WORDS = {
     "truth": "planted",
     "layered": "layered (default)",
-    "free": "free fields",
+    "fetch": "fetched pixels",
     "paper": "paper's formulation",
+    "dis": "DIS flow",
+    "farneback": "Farnebäck's flow",
 }
 _SCALE = 1.0
 """Speed shown at full brightness, pixels per frame: turning is slow near the middle, and should be seen."""
@@ -43,7 +51,7 @@ def draw_planted(rows: Sequence[Row], fields: Fields) -> bytes:
     top, line = 1.35, 0.3
     charts = line * len(families) + 0.7
     below = top + charts + 0.75
-    page = Sheet(below + 4 * 1.75 + 0.5)
+    page = Sheet(below + 6 * 1.65 + 0.7)
     page.text(MARGIN, 0.5, "What was planted, and what came back", 17.0, weight="bold")
     page.text(
         MARGIN, 0.83, "dot: median; bar: least to greatest over cases and seeds; left is better", 10.0, MUTED
@@ -72,7 +80,9 @@ def _draw_errors(
     for key, title, left, width in panels:
         axes = page.axes(left, top, width, height - 0.45)
         for place, (planted, family) in enumerate(families):
-            for shift, (formulation, colour) in zip((-0.22, 0.0, 0.22), COLOURS.items(), strict=True):
+            for shift, (formulation, colour) in zip(
+                (-0.3, -0.15, 0.0, 0.15, 0.3), COLOURS.items(), strict=True
+            ):
                 values = [
                     row["errors"][key]
                     for row in rows
@@ -98,7 +108,7 @@ def _draw_errors(
             axes.axvline(1.0, color=INK, linewidth=0.8)
             axes.set_xlim(-0.35, 1.35)
     for index, (formulation, colour) in enumerate(COLOURS.items()):
-        page.text(9.0 + 2.2 * index, 0.7, f"● {WORDS[formulation]}", 10.5, colour, weight="bold")
+        page.text(6.2 + 1.95 * index, 0.7, f"● {WORDS[formulation]}", 10.5, colour, weight="bold")
 
 
 def _draw_range(axes: Axes, values: np.ndarray, place: float, colour: str, *, log: bool) -> None:
@@ -122,6 +132,8 @@ def _draw_fields(page: Sheet, fields: Fields, top: float) -> None:
     for column, (case, pictures) in enumerate(list(fields.items())[:5]):
         x = left + column * (box[0] + gap)
         for line, kind in enumerate(kinds):
+            if kind not in pictures:
+                continue
             y = top + 0.35 + line * 1.65
             page.picture(x, y, *box, to_frame(flow_to_rgb(pictures[kind][None], _SCALE)[0]))
         page.text(x, top + 0.25, case, 9.0)

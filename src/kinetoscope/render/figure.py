@@ -9,6 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from ..results import UnitResult
+from .changes import draw_light, draw_textures
 from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words, wheel_rgba
 from .frames import pick, to_frame, to_frames
 from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, own_defaults, say
@@ -26,7 +27,7 @@ from .words import (
 )
 
 TIMES = "\N{MULTIPLICATION SIGN}"
-SHARE_COLOURS = {"coherent": "#2f6fde", "jitter": "#f0a030", "residual": "#c9ccd3"}
+SHARE_COLOURS = {"coherent": "#2f6fde", "light": "#3aa17e", "jitter": "#f0a030", "residual": "#c9ccd3"}
 
 STRIP_FRAMES = 6
 NO_MOTION = 0.02
@@ -63,13 +64,14 @@ def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float =
     below = top + panel + 0.75
     page = Sheet(below + 3 * (strip + 0.68) + 0.1)
     _draw_title(page, record, (time, height, width))
-    _draw_texture(page, result, MARGIN, top, panel)
+    draw_textures(page, result.decomposition, MARGIN, top, (_PANEL, panel))
     _draw_mean_motion(page, result, 4.1, top, panel, scale)
     _draw_slice(page, result, 10.05, top, panel)
     _draw_numbers(page, record, 12.75, top - 0.33, panel + 0.33)
     _draw_strips(page, result, record, below, strip, scale)
     _draw_shares(page, record, 11.1, below)
-    responses = _draw_activations(page, record, 11.1, below + 1.5)
+    draw_light(page, result.decomposition, 11.1, below + 1.85, 0.75)
+    responses = _draw_activations(page, record, 11.1, below + 3.1)
     trust = _draw_trust(page, record, 11.1, responses + 0.4)
     _draw_ascent(page, result, 11.1, trust + 0.4, page.height - 0.6)
     return page.figure
@@ -89,14 +91,6 @@ def _draw_title(page: Sheet, record: Mapping[str, Any], shape: tuple[int, int, i
     ]
     page.text(MARGIN, 0.83, cut("   ·   ".join(fact for fact in facts if fact), 150), 10.0, MUTED)
     page.rule(1.02)
-
-
-def _draw_texture(page: Sheet, result: UnitResult, x: float, y: float, height: float) -> None:
-    page.heading(x, y - 0.33, "Texture", "the one still image that is moved about")
-    image = to_frame(result.decomposition.static_image)
-    axes = page.picture(x, y, _PANEL, height, image)
-    if int(image.max()) == int(image.min()):
-        say(axes, "no texture: one flat colour", dark_on_light=int(image.max()) > 127)
 
 
 def _draw_mean_motion(
@@ -182,7 +176,7 @@ def _draw_strips(
         ),
         (
             "Reconstruction",
-            f"the texture, moved by the motion (PSNR {psnr})",
+            f"texture, moved, in its light (PSNR {psnr})",
             to_frames(result.decomposition.reconstruction[list(frames)]),
             [f"t = {t}" for t in frames],
         ),

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from ..errors import SettingInvalid
@@ -98,6 +100,12 @@ def arrays_of(result: UnitResult) -> dict[str, Tensor]:
         "velocity": parts.velocity,
         "coherent_velocity": parts.coherent_velocity,
         "reconstruction": _stored(parts.reconstruction),
+        "textures": _stored(parts.textures),
+        "texture_times": torch.tensor(parts.texture_times),
+        "light_gain": parts.light_gain,
+        "light_offset": _stored(parts.light_offset),
+        "covered": parts.covered,
+        "entered": parts.entered,
     }
 
 
@@ -114,9 +122,13 @@ def record_of(result: UnitResult, render_seconds: float | None = None) -> dict[s
         "confidence": result.confidence,
         "decomposition": {
             "psnr_db": parts.psnr_db,
+            "single_texture_psnr_db": parts.single_psnr_db,
             "static_psnr_db": parts.static_psnr_db,
             "displacement_tv": parts.displacement_tv,
             "variance_explained": parts.variance_explained,
+            "change_share": parts.change_share,
+            "carried": parts.carried,
+            "texture_lifetime_frames": parts.texture_lifetime_frames,
         },
         "motion": {key: getattr(result.motion, key) for key in _MOTION_KEYS},
         "steps": given.get("steps", optimal.steps if optimal else None),
@@ -148,6 +160,10 @@ def _write_set(result: UnitResult, folder: Path, scale: float, fps: float) -> Pa
         write_bytes_atomically(folder / "optimal.mp4", encode_mp4(frames, fps=fps, factor=factor))
         write_bytes_atomically(folder / "optimal.gif", encode_gif(frames, fps=fps, factor=factor))
     write_bytes_atomically(folder / "static.png", encode_png(to_frame(parts.static_image)))
+    if len(parts.textures) > 1:
+        write_bytes_atomically(
+            folder / "textures.png", encode_png(np.concatenate(to_frames(parts.textures), axis=1))
+        )
     motion = motion_frames(parts.velocity, scale)
     write_bytes_atomically(folder / "motion.mp4", encode_mp4(motion, fps=fps))
     write_bytes_atomically(

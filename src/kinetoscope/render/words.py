@@ -27,7 +27,18 @@ NOTHING_WORDS = {
     DEAD: "dead: no clip changes the response",
     FLAT: "flat: noise or a colour does as well",
 }
-SHARE_WORDS = {"coherent": "coherent motion", "jitter": "jitter", "residual": "residual"}
+SHARE_WORDS = {
+    "coherent": "coherent motion",
+    "light": "light",
+    "jitter": "jitter",
+    "residual": "residual",
+}
+FILM_WORDS = {
+    "flicker": "flicker: light changes",
+    "jitter": "jitter: trembling",
+    "unexplained": "unexplained by motion or light",
+}
+"""Labels of films in which something other than coherent motion leads."""
 
 
 def compass(direction_deg: float) -> int:
@@ -62,7 +73,7 @@ def headline(motion: Mapping[str, Any]) -> str:
         return f"{label} {number(motion.get('divergence_per_frame'), '{:+.3f}', '/frame')}"
     if label in ("counter-clockwise", "clockwise"):
         return f"{label} {number(motion.get('rotation_per_frame'), '{:+.3f}', 'rad/frame')}"
-    return NOTHING_WORDS.get(label, str(label))
+    return {**NOTHING_WORDS, **FILM_WORDS}.get(label, str(label))
 
 
 def decibels(value: Any) -> str:
@@ -88,6 +99,8 @@ def number_rows(motion: Mapping[str, Any], decomposition: Mapping[str, Any]) -> 
         ("rotation (ccw +)", number(motion.get("rotation_per_frame"), "{:+.3f}", "rad/frame")),
         ("PSNR, reconstruction", decibels(decomposition.get("psnr_db"))),
         ("PSNR, texture at t = 0", decibels(decomposition.get("static_psnr_db"))),
+        ("carried between frames", number(decomposition.get("carried"))),
+        ("texture lasts", number(decomposition.get("texture_lifetime_frames"), "{:.1f}", "frames")),
         ("roughness (TV of D)", number(decomposition.get("displacement_tv"), "{:.4f}")),
     ]
 

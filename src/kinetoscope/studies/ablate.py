@@ -12,7 +12,8 @@ from ..account import Account, Progress, StepProgress, on_cpu
 from ..errors import ModelUnusable
 from ..evaluation.clips import drift
 from ..evaluation.metrics import direction_error_deg
-from ..motion.decompose import DecomposeSettings, decompose, variance_shares
+from ..motion.decompose import DecomposeSettings, decompose
+from ..motion.findings import variance_shares
 from ..motion.metrics import displacement_tv, psnr_db, temporal_variance
 from ..motion.paper import PaperSettings
 from ..motion.summary import summarize
@@ -251,11 +252,14 @@ class _Study:
             coherent_velocity=flat,
             reconstruction=video,
             psnr_db=psnr_db(video, video),
+            single_psnr_db=psnr_db(video, video),
             static_psnr_db=psnr_db(image, video[0]),
             displacement_tv=displacement_tv(displacement),
-            variance_explained=variance_shares(still, still, 0.0),
+            variance_explained=variance_shares(still, still, still, 0.0),
+            change_share=change_share(video),
             settings={"formulation": "one stage", "paper": asdict(self.paper)},
             seconds=time.perf_counter() - began,
+            **one_texture(image, video),
         )
 
 

@@ -1,0 +1,63 @@
+"""Textures by least squares, against problems written out."""
+
+import pytest
+import torch
+
+from kinetoscope.evaluation.clips import noise_texture, planted_clip, translation
+from kinetoscope.motion.light import Light, steady
+from kinetoscope.motion.texture import (
+    Textures,
+    displacement_to,
+    fit_textures,
+    key_shares,
+    standing_textures,
+)
+
+T, H, W = 5, 12, 17
+
+
+def test_every_frame_shows_its_nearest_keys():
+    shares = key_shares((1, 4), 6)
+    assert torch.allclose(shares.sum(dim=0), torch.ones(6))
+    assert shares[0].tolist() == pytest.approx([1, 1, 2 / 3, 1 / 3, 0, 0])
+    assert key_shares((0,), 4).tolist() == [[1.0] * 4]
+
+
+def test_standing_textures_are_the_least_squares_solution():
+    draw = torch.Generator().manual_seed(0)
+    video = torch.rand(T, 2, H, W, generator=draw)
+    light = Light(0.5 + torch.rand(T, 1, H, W, generator=draw), 0.1 * torch.rand(T, 2, H, W, generator=draw))
+    shares = key_shares((1, 3), T)
+    found = standing_textures(video, shares, light)
+    for y, x in ((0, 0), (5, 9), (H - 1, W - 1)):
+        matrix = light.gain[:, 0, y, x, None] * shares.T
+        wanted = torch.linalg.lstsq(matrix, (video - light.offset)[:, :, y, x]).solution
+        assert torch.allclose(found[:, :, y, x], wanted, atol=0.02)
+
+
+def test_a_moved_texture_comes_back_to_its_canvas():
+    texture = noise_texture(60, 70, torch.Generator().manual_seed(1))
+    clip = planted_clip(texture, translation(0, 1.5), 6, 24, 32)
+    field = displacement_to(0, clip.velocity, -clip.velocity)
+    assert torch.allclose(field[3], torch.tensor([-4.5, 0.0]).view(2, 1, 1).expand(2, 24, 32), atol=1e-5)
+    textures = Textures([field], key_shares((0,), 6))
+    start = textures.around(clip.video[:1])
+    canvas = fit_textures(clip.video, textures, steady(clip.video), start, iterations=20)
+    assert float((textures.render(canvas) - clip.video).square().mean()) < 1e-4
+    assert textures.frame(canvas).shape == (1, 3, 24, 32)
+
+
+def test_fields_to_a_middle_frame_agree_with_the_velocity():
+    velocity = torch.tensor([1.0, -0.5]).view(1, 2, 1, 1).expand(T - 1, 2, H, W)
+    field = displacement_to(2, velocity, -velocity)
+    wanted = (2.0 - torch.arange(T)).view(-1, 1, 1, 1) * velocity[:1]
+    assert torch.allclose(field, wanted.expand_as(field), atol=1e-5)
+
+
+def test_blended_textures_are_rendered_with_their_shares():
+    none = torch.zeros(T, 2, H, W)
+    shares = key_shares((0, 4), T)
+    textures = Textures([none, none], shares)
+    images = torch.stack([torch.zeros(1, H, W), torch.ones(1, H, W)])
+    seen = textures.render(textures.around(images))
+    assert seen[:, 0, 4, 5].tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
