@@ -1,10 +1,11 @@
-"""Class scores of a real Inception-I3D as pictures that a person can name: a study, not the library's default.
+"""Class scores of a real Inception-I3D as pictures that can be named: a study, not the library's default.
 
     python benchmarks/readable_logits.py "riding a bike" "blowing out candles" --weights FILE --out DIR
 
-Coarse to fine in the natural metric, seen through random zooms *into* the clip: a large object is strong at every
-zoom, a tiling of small pieces is not. Behind the coarse stage a matte, a coarse smooth mask, keeps the parts that give
-the score at least as much as the average part; the fine stage climbs under it, and is calmed a little at each step.
+Coarse to fine in the natural metric, seen through random zooms *into* the clip: a large object is strong at
+every zoom, a tiling of small pieces is not. Behind the coarse stage a matte, a coarse smooth mask, keeps
+the parts that give the score at least as much as the average part; the fine stage climbs under it, and is
+calmed a little at each step.
 """
 
 import argparse
@@ -65,7 +66,7 @@ def colours(power: float) -> tuple[tuple[float, ...], ...]:
 def view(
     clip: Tensor, amount: float, generator: torch.Generator, inward: tuple[float, float], shift: float
 ) -> Tensor:
-    """A random look into (1, C, T, H, W): zoom, shift (pixels), turn, and a time shift mirrored at the ends."""
+    """A random look into (1, C, T, H, W): zoom, shift (px), turn, and a time shift mirrored at the ends."""
     channels, frames, height, width = clip.shape[1:]
 
     def draw() -> float:
@@ -138,8 +139,9 @@ def climb(
 def find_matte(score: Score, x: Tensor, generator: torch.Generator) -> Tensor:
     """Which parts the score needs: a mask in (0, 1), (1, 1, T, H, W), of coarse cells.
 
-    Maximizes score(mid grey + a x) / score(mid grey + x) less the mean of a: with a price of 1 a cell stays if it
-    gives at least the average cell's share. Nothing is blurred, and the score rises: the clutter was in the way.
+    Maximizes score(mid grey + a x) / score(mid grey + x) less the mean of a: with a price of 1 a cell stays
+    if it gives at least the average cell's share. Nothing is blurred, and the score rises: the clutter was
+    in the way.
     """
     raw = torch.full((1, 1, *MATTE_CELLS), 1.5, requires_grad=True)
     adam = torch.optim.Adam([raw], lr=0.6, betas=(0.7, 0.95))
