@@ -209,7 +209,7 @@ def test_responses_are_to_the_clips_the_page_names() -> None:
     torch.manual_seed(5)
     network = nn.Sequential(nn.Conv3d(3, 2, (3, 5, 5))).eval()
     card = ModelCard(clip=(T, 16, 20), mean=(0.4,), std=(0.3,))
-    (result,) = visualize(network, "0", [1], card=card, objective="channel", steps=8, seed=2)
+    (result,) = visualize(network, "0", [1], card=card, objective="channel", preset="strong", steps=8, seed=2)
 
     def response(clip: Tensor) -> float:
         with torch.no_grad():

@@ -34,7 +34,7 @@ def test_planted_leaves_rows_a_report_and_a_figure(tmp_path, capsys):
     status = main(["evaluate", "planted", "--quick", "--seeds", "2", "--out", str(out), "--quiet"])
     assert (status, capsys.readouterr()) == (0, (f"{out / 'report.md'}\n", ""))
     content = json.loads((out / "planted.json").read_text())
-    assert len(content["rows"]) == 2 * 2 * 3
+    assert len(content["rows"]) == 2 * (5 + 3)  # a clip by five methods, a network by three formulations
     assert {row["seed"] for row in content["rows"]} == {0, 1}
     assert {"truth", "result", "errors", "seconds"} <= set(content["rows"][0])
     assert content["settings"]["seeds"] == 2

@@ -138,7 +138,8 @@ def test_demo_shows_every_class_in_a_table(run, tmp_path: Path) -> None:
 
 def test_the_choices_offered_are_the_ones_that_exist() -> None:
     from kinetoscope.cli.options import Formulation, Preset
-    from kinetoscope.motion.decompose import FORMULATIONS, PRESETS
+    from kinetoscope.motion.decompose import FORMULATIONS
+    from kinetoscope.optimal.search import PRESETS
 
     assert tuple(Formulation) == FORMULATIONS
     assert set(Preset) == set(PRESETS)

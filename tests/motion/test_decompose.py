@@ -20,6 +20,7 @@ from kinetoscope.motion.findings import variance_shares
 from kinetoscope.motion.metrics import displacement_tv, psnr_db
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.motion.summary import summarize
+from kinetoscope.stimuli import grating
 from kinetoscope.warp import pixel_grid, sample
 
 FRAMES, HEIGHT, WIDTH = 16, 96, 128
@@ -176,3 +177,15 @@ def test_small_and_odd_shapes_work(shape):
     assert found.displacement.shape == (shape[0], 2, *shape[2:])
     assert found.velocity.shape == (shape[0] - 1, 2, *shape[2:])
     assert found.static_image.shape == shape[1:]
+
+
+@pytest.mark.parametrize(("wavelength", "speed"), [(5.0, 1.0), (7.0, 1.0), (9.0, 2.0), (22.0, 3.0)])
+@pytest.mark.parametrize("direction", [0, 90])
+@pytest.mark.parametrize("size", [(8, 32, 40), (12, 64, 48)])
+def test_of_all_stripes_the_nearest_is_meant(wavelength, speed, direction, size):
+    """Six pixels a frame to the left are as good as one to the right where stripes are seven pixels wide."""
+    clip = 0.5 + 0.6 * grating((1, *size), wavelength, direction, speed).transpose(0, 1)
+    drift = decompose(clip).velocity.mean(dim=(0, 2, 3))
+    angle = math.radians(direction)
+    wanted = speed * torch.tensor([math.cos(angle), -math.sin(angle)])
+    torch.testing.assert_close(drift, wanted, atol=0.12, rtol=0)

@@ -10,7 +10,7 @@ from torch import nn
 
 from kinetoscope.evaluation.networks import MotionEnergy
 from kinetoscope.optimal.objective import channel
-from kinetoscope.results import Decomposition
+from kinetoscope.results import Decomposition, one_texture
 from kinetoscope.truth.redrive import derived_indices, redrive, retime, shuffled_orders
 
 T, H, W = 10, 18, 24
@@ -41,7 +41,20 @@ def exact(video):
     still = torch.zeros(T, 2, H, W)
     shares = {"coherent": 1.0, "jitter": 0.0, "residual": 0.0}
     return Decomposition(
-        video[0], still, still[1:], still[1:], video.clone(), 100.0, 100.0, 0.0, shares, {}, 0.0
+        static_image=video[0],
+        displacement=still,
+        velocity=still[1:],
+        coherent_velocity=still[1:],
+        reconstruction=video.clone(),
+        psnr_db=100.0,
+        single_psnr_db=100.0,
+        static_psnr_db=100.0,
+        displacement_tv=0.0,
+        variance_explained=shares,
+        change_share=0.5,
+        settings={},
+        seconds=0.0,
+        **one_texture(video[0], video),
     )
 
 

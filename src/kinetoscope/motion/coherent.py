@@ -26,6 +26,10 @@ Term = tuple[int, Tensor, Tensor]
 """One chain length with its normal equations at the nodes: 2x2 matrices, and right-hand sides."""
 
 
+APART = 0.5
+"""Difference in pixels per frame from which on two answers mean different stripes."""
+
+
 @dataclass(frozen=True)
 class CoherentSettings:
     """How the accumulating velocity is found.
@@ -115,13 +119,24 @@ class _Search:
         far = self._descend(
             nearest_match(self.levels[top].frames, self.settings.search) * 2**top, top, middle
         )
-        wins = self._misfit(far.field, middle) < self.settings.better * self._misfit(near, middle) - 0.02
-        wins = F.interpolate(wins.to(near), near.shape[-2:], mode="area") > 0.5
-        steps = CoherentSteps(torch.where(wins, far.field, near), far.cell)
-        return self._descend(steps.field, middle - 1, 0) if middle > 0 else steps
+        steps = CoherentSteps(self._better(far.field, near, middle), far.cell)
+        steps = self._descend(steps.field, middle - 1, 0) if middle > 0 else steps
+        if middle == 0 or not bool(self.blind.any()):
+            return steps
+        # narrow stripes alias in small pictures: a drift then looks like the way to another stripe
+        close = self._descend(self._descend(still, 0, 0, reach=1).field, 0, 0).field
+        apart = (steps.field - close).norm(dim=1, keepdim=True) > APART
+        nearest = self._better(steps.field, close, 0)
+        return CoherentSteps(torch.where(apart, nearest, steps.field), steps.cell)
 
-    def _descend(self, field: Tensor, first: int, last: int) -> CoherentSteps:
-        """Refine steps from level `first` to the finer `last`."""
+    def _better(self, far: Tensor, near: Tensor, level: int) -> Tensor:
+        """The near steps, and the far ones where those fit clearly better."""
+        wins = self._misfit(far, level) < self.settings.better * self._misfit(near, level) - 0.02
+        wins = F.interpolate(wins.to(near), near.shape[-2:], mode="area") > 0.5
+        return torch.where(wins, far, near)
+
+    def _descend(self, field: Tensor, first: int, last: int, reach: int | None = None) -> CoherentSteps:
+        """Refine steps from level `first` to the finer `last`; `reach` of chains is the level's own."""
         cell = field.new_ones(1, 2, 1, 1)
         for level in range(first, last - 1, -1):
             frames = self.levels[level].frames
@@ -129,15 +144,15 @@ class _Search:
             field = resize_field(field, nodes.rows, nodes.columns)
             cell = nodes.cell * 2**level
             for _ in range(self.settings.rounds[level]):
-                field = self._round(field, nodes, cell, level)
+                field = self._round(field, nodes, cell, level, reach or self.settings.reach[level])
         return CoherentSteps(field, cell)
 
-    def _round(self, field: Tensor, nodes: Nodes, cell: Tensor, level: int) -> Tensor:
+    def _round(self, field: Tensor, nodes: Nodes, cell: Tensor, level: int, reach: int) -> Tensor:
         """One Gauss-Newton step: linearize every chain about the field, solve for all steps at once."""
         settings, terms, chain, length = self.settings, [], field, 1
         while True:
             terms.append((length, *self._normal_equations(level, length, chain, nodes)))
-            if length >= settings.reach[level] or 2 * length >= len(self.levels[0].frames):
+            if length >= reach or 2 * length >= len(self.levels[0].frames):
                 break
             chain = compose(chain[length:], chain[:-length], cell)
             length *= 2

@@ -83,7 +83,7 @@ def natural_optima(
         _calm(search, settings, climb, found, rest, calming)
     if banked:
         _flatten(search, climb, found, rest, banked)
-    if progress is not None:
+    if progress is not None and search.taken < settings.steps:  # a second ascent was not needed
         progress(settings.steps, settings.steps)
     seconds = (time.perf_counter() - began) / count
     videos = search.shown(found.kept).transpose(1, 2)

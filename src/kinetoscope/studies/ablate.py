@@ -14,7 +14,7 @@ from ..evaluation.clips import drift
 from ..evaluation.metrics import direction_error_deg
 from ..motion.decompose import DecomposeSettings, decompose
 from ..motion.findings import variance_shares
-from ..motion.metrics import displacement_tv, psnr_db, temporal_variance
+from ..motion.metrics import change_share, displacement_tv, psnr_db, temporal_variance
 from ..motion.paper import PaperSettings
 from ..motion.summary import summarize
 from ..optimal.ascend import PAPER, AdamSettings, Forward, unit_generator

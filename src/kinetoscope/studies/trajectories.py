@@ -167,7 +167,8 @@ def channel_velocities(
     """
     cell = _cell(model, motion.layer, size)
     steps_px = (motion.path_px[-1] - motion.path_px[0]).mT / (len(motion.path_px) - 1) * cell
-    results = visualize_each(model, motion.layer, channels, size=size, seeds=1, **options)
+    # what grew from a stimulus would agree with that stimulus
+    results = visualize_each(model, motion.layer, channels, size=size, seeds=1, start="noise", **options)
     for channel, result in zip(channels, results, strict=True):
         content, seen = steps_px[channel], result.motion
         found = result.decomposition.velocity.mean(dim=(0, 2, 3))
