@@ -78,7 +78,12 @@ def test_units_that_show_nothing_have_words_and_no_direction() -> None:
 
 def test_indices_and_confidence_are_rows_where_there_are_any() -> None:
     assert index_rows({}) == confidence_rows(None) == []
-    known = {"reconstruction_kept": 0.987, "motion_dependence": None, "direction_index": -0.5}
+    known = {
+        "reconstruction_kept": 0.987,
+        "motion_dependence": None,
+        "direction_index": -0.5,
+        "colour_dependence": 0.25,
+    }
     assert [value for _, value in index_rows(known)] == ["0.99", "\N{EN DASH}", "\N{MINUS SIGN}0.50"]
     rows = dict(
         confidence_rows({"seeds": [0, 1, 2], "label_agreement": 1 / 3, "speed_spread_px_per_frame": 0.25})

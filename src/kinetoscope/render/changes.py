@@ -5,7 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ..results import Decomposition
 from .frames import to_frame, to_frames
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, say
+from .sheet import LINE, MARGIN, MUTED, WIDTH, Sheet, say
 
 NO_LIGHT = 0.02
 """Change of gain or offset that is still called none."""
@@ -50,7 +50,7 @@ def draw_light(page: Sheet, parts: Decomposition, x: float, y: float, height: fl
     if swing <= NO_LIGHT:
         page.text(x, y + 0.2, "does not change", 9.5, MUTED)
         return
-    page.text(x + 1.3, y - 0.1, "contrast, a factor (black); brightness, added (colours)", 8.0, MUTED)
+    page.text(x + 1.3, y - 0.1, "frame by frame: contrast, a factor; brightness, added", 8.0, MUTED)
     wide = (WIDTH - MARGIN - x) / 2 - 0.5
     colours = OFFSETS.get(offset.shape[1], ("#8a8f98",) * offset.shape[1])
     for left, rows, tints in ((x + 0.3, gain, (GAIN,)), (x + wide + 1.0, offset, colours)):
@@ -62,6 +62,5 @@ def draw_light(page: Sheet, parts: Decomposition, x: float, y: float, height: fl
         axes.tick_params(labelsize=8, colors=MUTED)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        axes.set_xlabel("t [frames]", fontsize=8, color=INK)
         for spine in axes.spines.values():
             spine.set_color(LINE)

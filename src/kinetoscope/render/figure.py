@@ -71,7 +71,7 @@ def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float =
     _draw_strips(page, result, record, below, strip, scale)
     _draw_shares(page, record, 11.1, below)
     draw_light(page, result.decomposition, 11.1, below + 1.85, 0.75)
-    responses = _draw_activations(page, record, 11.1, below + 3.1)
+    responses = _draw_activations(page, record, 11.1, below + 3.2)
     trust = _draw_trust(page, record, 11.1, responses + 0.4)
     _draw_ascent(page, result, 11.1, trust + 0.4, page.height - 0.6)
     return page.figure

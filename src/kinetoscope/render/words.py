@@ -123,6 +123,7 @@ def index_rows(indices: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("kept by reconstruction", number(indices.get("reconstruction_kept"))),
         ("motion dependence", number(indices.get("motion_dependence"))),
         ("direction index", number(indices.get("direction_index"), "{:+.2f}")),
+        ("colour dependence", number(indices.get("colour_dependence"))),
     ]
 
 
