@@ -84,7 +84,7 @@ def test_indices_and_confidence_are_rows_where_there_are_any() -> None:
         "direction_index": -0.5,
         "colour_dependence": 0.25,
     }
-    assert [value for _, value in index_rows(known)] == ["0.99", "\N{EN DASH}", "\N{MINUS SIGN}0.50"]
+    assert [value for _, value in index_rows(known)] == ["0.99", "\N{EN DASH}", "\N{MINUS SIGN}0.50", "0.25"]
     rows = dict(
         confidence_rows({"seeds": [0, 1, 2], "label_agreement": 1 / 3, "speed_spread_px_per_frame": 0.25})
     )
