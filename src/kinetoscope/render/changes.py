@@ -50,7 +50,7 @@ def draw_light(page: Sheet, parts: Decomposition, x: float, y: float, height: fl
     if swing <= NO_LIGHT:
         page.text(x, y + 0.2, "does not change", 9.5, MUTED)
         return
-    page.text(x + 1.3, y - 0.1, "frame by frame: contrast, a factor; brightness, added", 8.0, MUTED)
+    page.text(x + 1.42, y - 0.1, "frame by frame: contrast, a factor; brightness, added", 8.0, MUTED)
     wide = (WIDTH - MARGIN - x) / 2 - 0.5
     colours = OFFSETS.get(offset.shape[1], ("#8a8f98",) * offset.shape[1])
     for left, rows, tints in ((x + 0.3, gain, (GAIN,)), (x + wide + 1.0, offset, colours)):
