@@ -23,7 +23,7 @@ from ..optimal.objective import Objective
 from ..optimal.search import SearchSettings
 from ..optimal.settings import OptimalSettings
 from ..pipeline import account_for
-from ..results import Decomposition
+from ..results import Decomposition, one_texture
 from ..types import MOTION_LABELS, Video
 from ..warp import content_velocity
 from .one_stage import one_stage
