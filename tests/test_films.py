@@ -59,6 +59,7 @@ def test_other_angles_turn_within_the_frame_and_nonsense_turns_nothing() -> None
     half = 0.5**0.5
     slanted = turned(picture, np.array(nine(half, half, -half, half)))
     assert slanted.shape == picture.shape
+    assert slanted.flags.writeable  # torch warns of arrays that are not
     assert slanted[16, 26].min() > 100 > slanted[4, 26].max()
     for singular in (nine(0, 0, 0, 0), nine(1, 1, 1, 1)):
         assert turned(picture, np.array(singular)) is picture

@@ -93,7 +93,7 @@ def turned(image: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     if abs(angle / 90 - round(angle / 90)) > 1 / 90:
         # as ffmpeg does it: within the frame's own size, by the angle alone
         turning = PillowImage.fromarray(np.ascontiguousarray(image))
-        return np.asarray(turning.rotate(-angle, PillowImage.Resampling.BILINEAR))
+        return np.array(turning.rotate(-angle, PillowImage.Resampling.BILINEAR))
     if abs(b) > abs(a):
         image, across, down = image.swapaxes(0, 1), c, b
     else:

@@ -24,6 +24,9 @@ def carded():
 def failing():
     raise ValueError("no weights\\nhere")
 
+def leaving():
+    raise SystemExit(0)
+
 def wrong():
     return {"net": 3}
 
@@ -105,6 +108,7 @@ def test_weights_of_factories(folder: Path, tmp_path: Path) -> None:
         ("mypack.typo:net", ModelUnusable, "SyntaxError"),
         (":net", ModelNotFound, "path/to/file.py:factory"),
         ("my-models.py:failing", ModelUnusable, "ValueError: no weights here"),
+        ("my-models.py:leaving", ModelUnusable, "SystemExit: 0"),
         ("my-models.py:wrong", ModelUnusable, "gave dict; return an nn.Module"),
         (
             "my-models.py:lazy",

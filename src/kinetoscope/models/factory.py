@@ -26,6 +26,7 @@ _FACTORY_FAULTS = (
     SyntaxError,
     TypeError,
     ValueError,
+    SystemExit,  # a script's own ending, which would end the command as if all were well
 )
 
 
