@@ -9,7 +9,14 @@ import torch
 from PIL import Image as PillowImage
 
 from kinetoscope.errors import SettingInvalid
-from kinetoscope.render.animation import GIF_FRAMES, draw_panels, heat_scale, save_animation, signed_rgb
+from kinetoscope.render.animation import (
+    GIF_FRAMES,
+    _fitted,
+    draw_panels,
+    heat_scale,
+    save_animation,
+    signed_rgb,
+)
 from kinetoscope.render.attribution import (
     MeanCurve,
     draw_attribution,
@@ -19,6 +26,7 @@ from kinetoscope.render.attribution import (
     overlay_pictures,
     softened,
 )
+from kinetoscope.render.colour import font
 from kinetoscope.render.hits import hit_pictures
 from kinetoscope.render.kernels import MOST, colour_picture, draw_kernels, kernel_pictures, kernel_scales
 from kinetoscope.render.maps import MOST as MOST_MAPS
@@ -212,3 +220,10 @@ def test_kernels_that_one_scale_would_hide_get_their_own() -> None:
     assert np.ptp(own[row]) > 3 * np.ptp(shared[row]) > 0 or np.ptp(own[row]) == 255
     assert np.array_equal(own[64:108, :90], shared[64:108, :90]) == (scales[0] == even[0])
     assert len(list(kernel_pictures(weights, scales, names))) == 2
+
+
+def test_names_with_what_cannot_be_drawn_are_drawn_all_the_same() -> None:
+    strange, plain = (_fitted(name, 200) for name in ("a\nb\x1b[31m.npy", "a b [31m.npy"))
+    assert strange == plain
+    font(12).getlength(strange)  # raised for a line break
+    assert _fitted("x" * 400, 50).endswith("…")

@@ -94,7 +94,8 @@ def _draw_bar(page: PillowImage.Image, draw: ImageDraw.ImageDraw, words: str, sc
 
 
 def _fitted(words: str, width: int) -> str:
-    """As much of a line as fits, with an ellipsis where it was cut."""
+    """As much of a line as fits, with an ellipsis where it was cut; what cannot be drawn becomes a space."""
+    words = "".join(letter if letter.isprintable() else " " for letter in words)
     if font(12).getlength(words) <= width:
         return words
     while words and font(12).getlength(words + "…") > width:
