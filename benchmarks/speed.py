@@ -23,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from kinetoscope.errors import ModelUnusable
 from kinetoscope.models.registry import card_of, load_model
-from kinetoscope.optimal.ascend import PRESETS, maximize, normalize, start_values, unit_generator
+from kinetoscope.optimal.ascend import PAPER, normalize, start_values, unit_generator
 from kinetoscope.optimal.parameters import SigmoidParameters
 from kinetoscope.optimal.transforms import draw, transform
 from kinetoscope.pipeline import account_for, versions
@@ -37,7 +37,7 @@ def published(
     model: nn.Module, layer: str, unit: int, kind: str, steps: int, fed: Size | None
 ) -> tuple[torch.Tensor, list[float]]:
     """Some steps of the procedure as published: the clip (C, T, H, W) they leave, and the seconds of each."""
-    card, settings = card_of(model), PRESETS["paper"]
+    card, settings = card_of(model), PAPER
     shape, generator = (card.channels, *card.clip), unit_generator(0, unit)
     parameters = SigmoidParameters(start_values(settings, shape, generator)[None])
     draws = draw(settings.transforms, settings.steps, generator)
@@ -68,9 +68,10 @@ def published(
 def reached(model: nn.Module, layer: str, unit: int, **options: Any) -> tuple[float, float, int]:
     """Clean activation in fp32 of the optimum that a preset finds, seconds it took, and steps."""
     account, _ = account_for(model, layer, [unit], **options)
+    began = time.perf_counter()
+    known = account.beginnings([unit])
     with account.listening([unit]) as (forward, objectives):
-        began = time.perf_counter()
-        (found,) = maximize(forward, objectives, account.shape, account.optimal, [unit_generator(0, unit)])
+        (found,) = account.optima(forward, objectives, account.optimal, [unit_generator(0, unit)], known)
         seconds = time.perf_counter() - began
     judge, _ = account_for(model, layer, [unit], **{**options, "precision": "fp32"})
     with judge.listening([unit]) as (forward, (objective,)), torch.no_grad():
@@ -85,7 +86,7 @@ def agreement(model: nn.Module, layer: str, unit: int, kind: str, steps: int = 1
     """
     clip, _ = published(model, layer, unit, kind, steps, None)
     account, _ = account_for(model, layer, [unit], preset="paper", objective=kind)
-    settings = account.optimal
+    settings = PAPER
     with account.listening([unit]) as (forward, objectives):
         generator = unit_generator(0, unit)
         parameters = SigmoidParameters(start_values(settings, account.shape, generator)[None])
