@@ -16,6 +16,7 @@ from .motion.decompose import DecomposeSettings, decompose
 from .motion.summary import summarize
 from .optimal.ascend import Forward, normalize, unit_generator
 from .optimal.beginnings import Beginning, beginnings
+from .optimal.coarse import Size
 from .optimal.objective import Objective, make_objective
 from .optimal.search import SearchSettings, find_optima, start_clip
 from .optimal.settings import OptimalSettings
@@ -26,6 +27,7 @@ from .truth.nothing import nothing_found
 from .truth.redrive import derived_indices, redrive
 from .types import Video, VideoBatch
 from .units.crop import Crop
+from .units.pooling import pooled_over_what_is_left
 from .units.tap import tap
 
 REPEAT_SHARE = 4
@@ -51,6 +53,7 @@ class Account:
         optimal, motion: settings of the two stages.
         start: what ascents begin with: "bank", noise and the best of a bank of stimuli; "noise" alone; or a
             clip, (T, C, H, W) in [0, 1].
+        sizes: of a search coarse to fine; empty for units that do not see all of the clip.
         record: what `unit.json` says of the request: layer, objective, seed, settings, device, precision, ...
         progress: told about every step.
     """
@@ -63,6 +66,7 @@ class Account:
     crop: Crop | None
     optimal: SearchSettings
     start: str | Video
+    sizes: tuple[Size, ...]
     motion: DecomposeSettings
     record: dict[str, Any]
     progress: Progress | None
@@ -81,7 +85,8 @@ class Account:
 
             def forward(clips: VideoBatch) -> Tensor:
                 clips = normalize(clips, self.card)
-                return tapped(clips if crop is None else crop(clips))
+                with pooled_over_what_is_left():
+                    return tapped(clips if crop is None else crop(clips))
 
             yield forward, objectives
 
@@ -110,6 +115,7 @@ class Account:
             self.metric,
             banked=banked,
             start=self.start if isinstance(self.start, Tensor) else None,
+            sizes=self.sizes,
             device=self.record["device"],
             progress=progress,
         )

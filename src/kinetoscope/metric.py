@@ -62,6 +62,15 @@ def usual_metric(channels: int) -> NaturalMetric:
     return NaturalMetric(colour=RGB if channels == 3 else ())
 
 
+def colour_power(colour: tuple[tuple[float, ...], ...], power: float) -> tuple[tuple[float, ...], ...]:
+    """A covariance of channels to a power: 1 leaves it, 0 weighs all colours alike; empty stays empty."""
+    if not colour:
+        return colour
+    values, vectors = torch.linalg.eigh(torch.tensor(colour, dtype=torch.float64))
+    table = vectors @ torch.diag(values.clamp(min=0) ** power) @ vectors.T
+    return tuple(tuple(row) for row in ((table + table.T) / 2).tolist())
+
+
 class MetricOperator:
     """M for clips of one shape: `operator(x)` is M x.
 

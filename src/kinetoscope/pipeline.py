@@ -10,13 +10,14 @@ from torch import nn
 
 from . import __version__
 from .account import Account, Progress, on_cpu
-from .errors import SettingInvalid, UnitOutOfRange
+from .errors import ClipTooSmall, ModelUnusable, SettingInvalid, UnitOutOfRange
 from .models.card import ModelCard
 from .models.registry import card_of, weights_sha256
 from .motion.decompose import PRESETS as DECOMPOSE_PRESETS
 from .motion.decompose import DecomposeSettings, check_extent, decompose
 from .motion.summary import summarize
 from .optimal.ascend import normalize, unit_generator
+from .optimal.coarse import Size
 from .optimal.objective import make_objective, usual_kind
 from .optimal.search import PRESETS as OPTIMAL_PRESETS
 from .optimal.search import SearchSettings
@@ -25,6 +26,8 @@ from .records import sha256_of
 from .results import UnitResult
 from .types import Video
 from .units.crop import crop_to_unit
+from .units.fields import layer_spans
+from .units.pooling import pooled_over_what_is_left
 from .units.tap import output_shape, tap
 from .units.unit import check_position, parse_units
 
@@ -170,7 +173,8 @@ def account_for(
     shape = (card.channels, *(size or card.clip))
     check_extent(*shape[1:])
     _check_start(start, shape, preset)
-    produced = output_shape(model, layer, shape)
+    with pooled_over_what_is_left():
+        produced = output_shape(model, layer, shape)
     named = card.class_names if layer == card.output_layer else ()
     chosen = _indices(units, produced[0], named)
     if position is not None:
@@ -211,6 +215,7 @@ def account_for(
         crop,
         optimal_settings,
         start,
+        _sizes(model, layer, shape, optimal_settings, kind) if isinstance(start, str) else (),
         motion_settings,
         record,
         progress,
@@ -248,6 +253,30 @@ def decompose_video(
         motion=summarize(decomposition),
         record=record,
     )
+
+
+def _sizes(
+    model: nn.Module, layer: str, shape: tuple[int, int, int, int], settings: SearchSettings, kind: str
+) -> tuple[Size, ...]:
+    """First and last size of a search coarse to fine; none where there is no room, or units see less."""
+    if not isinstance(settings, OptimalSettings) or settings.still or kind == "unit":
+        return ()
+    channels, frames, height, width = shape
+    first = settings.coarse.begin_at((height, width))
+    if first is None:
+        return ()
+    with pooled_over_what_is_left():
+        produced = output_shape(model, layer, shape)
+        _, *spans = layer_spans(model, layer, shape)
+        sides = zip(spans, (height, width), strict=True)
+        wide = all(span and span.size >= settings.reach * side for span, side in sides)
+        if not wide and any(places > 1 for places in produced[1:][-2:]):
+            return ()
+        try:
+            output_shape(model, layer, (channels, frames, *first))
+        except (ClipTooSmall, ModelUnusable):  # a model that takes clips of one size only
+            return ()
+    return first, (height, width)
 
 
 def _check_start(start: str | Video, shape: tuple[int, int, int, int], preset: str) -> None:

@@ -27,6 +27,8 @@ class SearchNotes:
         best_response: before calming.
         bank_stimulus, bank_response: the stimulus that drove the unit most at the same contrast, and how
             much; "" and None where no bank was shown.
+        approach: "one ascent", or "coarse to fine" for a unit that sees all of the clip; `sizes`: height and
+            width of its stages.
     """
 
     start: str
@@ -35,6 +37,8 @@ class SearchNotes:
     best_response: float
     bank_stimulus: str = ""
     bank_response: float | None = None
+    approach: str = "one ascent"
+    sizes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

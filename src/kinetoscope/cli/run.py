@@ -18,6 +18,7 @@ from ..render.colour import DEFAULT_SCALE
 from ..render.files import save_unit
 from ..render.page import write_index
 from ..types import Video
+from ..units.pooling import pooled_over_what_is_left
 from ..units.tap import output_shape
 from ..units.unit import check_position, parse_units
 from ..video import fit_clip, read_windows
@@ -98,7 +99,8 @@ def plan(
     """
     ensure_device(options["device"])
     card = card_of(network)
-    shape = output_shape(network, layer, (card.channels, *(options["size"] or card.clip)))
+    with pooled_over_what_is_left():
+        shape = output_shape(network, layer, (card.channels, *(options["size"] or card.clip)))
     chosen = parse_units(units, shape[0], card.class_names if layer == card.output_layer else ())
     if options["position"] is not None:
         with wrong_usage("--position"):

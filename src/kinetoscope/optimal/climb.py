@@ -1,5 +1,6 @@
 """One ascent: where its clips are, and where they go next."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,14 +21,17 @@ class Climb:
         x: (B, C, T, H, W) about mid grey.
         budget: (B, 1, 1, 1, 1), the contrast each may have.
         free: (B,) true where colours are not weighed.
-        even: whether local contrasts are evened out; for a single place they must not be.
+        energy_of: of a direction, what it is divided by the root of: `local_energy` evens local contrasts
+            out, `frame_energy` those of frames; for a single place `clip_energy`, none.
+        matte: (B, 1, T, H, W), a mask under which the clip is seen and its contrast counted; None: none.
     """
 
     x: VideoBatch
     budget: Tensor
     free: Tensor
     operator: MetricOperator
-    even: bool
+    energy_of: Callable[[Tensor], Tensor]
+    matte: Tensor | None = None
     mean: Tensor = field(init=False)
     energy: Tensor | float = 0.0
     count: int = 0
@@ -35,11 +39,20 @@ class Climb:
     def __post_init__(self) -> None:
         self.mean = torch.zeros_like(self.x)
 
+    @property
+    def shown(self) -> VideoBatch:
+        """The clips as they are seen, about mid grey."""
+        return self.under_matte(self.x)
+
+    def under_matte(self, x: VideoBatch) -> VideoBatch:
+        """Clips about mid grey where the matte leaves them."""
+        return x if self.matte is None else x * self.matte
+
     def direction(self, gradient: Tensor) -> Tensor:
-        """Where to go next: M g with momentum, over the local root mean square of M g (9x9, each frame)."""
+        """Where to go next: M g with momentum, over the root mean square of M g that counts."""
         up = self.operator(gradient, self.free)
         up = up / root_mean_square(up)
-        energy = _local_energy(up) if self.even else up.square().mean(dim=(1, 2, 3, 4), keepdim=True)
+        energy = self.energy_of(up)
         self.count += 1
         self.mean = 0.5 * self.mean + 0.5 * up
         self.energy = 0.9 * self.energy + 0.1 * energy
@@ -53,8 +66,8 @@ class Climb:
         there it would no longer be the best of its norm.
         """
         moved = self.x + share * self.budget * direction
-        scale = self.budget / contrast(moved).clamp(min=1e-12)
-        if not self.even:
+        scale = self.budget / contrast(self.under_matte(moved)).clamp(min=1e-12)
+        if self.energy_of is clip_energy:
             scale = torch.minimum(scale, 0.5 / _peak(moved))
         self.x = (moved * scale.clamp(max=1)).clamp(-0.5, 0.5)
 
@@ -67,7 +80,25 @@ def _peak(x: Tensor) -> Tensor:
     return largest * (high.pow(4).sum(places, keepdim=True) / high.pow(3).sum(places, keepdim=True)).sqrt()
 
 
-def _local_energy(up: Tensor, window: int = 9) -> Tensor:
+def local_energy(up: Tensor, window: int = 9) -> Tensor:
+    """Mean square around each place, 9x9, of each frame."""
     pad = [min(window // 2, size - 1) for size in up.shape[-2:]]
     around = F.pad(up.square().mean(dim=1), [pad[1], pad[1], pad[0], pad[0]], mode="reflect")
     return F.avg_pool2d(around, [2 * p + 1 for p in pad], 1)[:, None]
+
+
+def frame_energy(up: Tensor) -> Tensor:
+    """Mean square of each frame."""
+    return up.square().mean(dim=(1, 3, 4), keepdim=True)
+
+
+def clip_energy(up: Tensor) -> Tensor:
+    """Mean square of each clip."""
+    return up.square().mean(dim=(1, 2, 3, 4), keepdim=True)
+
+
+def faint_noise(operator: MetricOperator, generators: Sequence[torch.Generator]) -> VideoBatch:
+    """Faint natural noise, about mid grey."""
+    noise = torch.stack([torch.randn(operator.shape, generator=generator) for generator in generators])
+    start = operator(noise.to(operator.device))
+    return 0.01 * start / root_mean_square(start)

@@ -15,17 +15,17 @@ from torch import Tensor
 
 from ..metric import MetricOperator, NaturalMetric
 from ..results import Optimal, SearchNotes
-from ..schedule import cosine
 from ..stimuli import to_contrast
 from ..types import Video, VideoBatch
 from .ascend import Forward
+from .ascents import ascend, steady
 from .beginnings import Beginning
-from .calm import calm, root_mean_square
-from .climb import Climb
+from .calm import calm
+from .climb import Climb, clip_energy, faint_noise, local_energy
+from .coarse import Size, coarse_to_fine
 from .objective import Objective
 from .passes import Passes
 from .settings import OptimalSettings
-from .transforms import draw
 
 FLAT_SHARE = 0.9
 """A flat colour is shown only where nothing structured of its contrast has this share of its gain."""
@@ -41,6 +41,7 @@ def natural_optima(
     *,
     banked: Sequence[Beginning] = (),
     start: Video | None = None,
+    sizes: Sequence[Size] = (),
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Optimal]:
@@ -54,6 +55,8 @@ def natural_optima(
         metric: of natural videos.
         banked: one per objective, what it answered to; empty: the search knows noise only.
         start: a clip to begin with instead of noise, (T, C, H, W) in [0, 1].
+        sizes: height and width of the first and the last stage of a search coarse to fine; empty: one ascent
+            at the clip's size.
         progress: called with the step and the number of steps.
 
     Returns:
@@ -67,7 +70,10 @@ def natural_optima(
     climb = _begin(
         search, settings, MetricOperator(metric, _held(settings, shape), device), generators, start
     )
-    kept, value = _ascend(search, settings, climb, first, generators, faint=start is None)
+    if sizes:
+        kept, value = coarse_to_fine(search, settings, climb, sizes, metric, generators)
+    else:
+        kept, value = ascend(search, settings, climb, first, generators, faint=start is None)
     rest = search.values(torch.zeros_like(kept))
     count = len(objectives)
     found = _Found(
@@ -100,6 +106,8 @@ def natural_optima(
                 best_response=float(found.value[unit]),
                 bank_stimulus=found.stimuli[unit],
                 bank_response=float(found.bank[unit]) if banked else None,
+                approach="coarse to fine" if sizes else "one ascent",
+                sizes=tuple(sizes) or (shape[2:],),
             ),
         )
         for unit in range(count)
@@ -139,7 +147,7 @@ def _begin(
 ) -> Climb:
     """The batch before its first step: faint natural noise, or a given clip at half its contrast."""
     if start is None:
-        x = _faint(operator, generators)
+        x = faint_noise(operator, generators)
     else:
         given = _still(settings, start.transpose(0, 1)[None].to(operator.device) - 0.5)
         x = to_contrast(given, 0.5 * settings.contrast).repeat(len(generators), 1, 1, 1, 1)
@@ -148,8 +156,12 @@ def _begin(
         torch.full((len(x), 1, 1, 1, 1), settings.contrast, device=x.device),
         torch.zeros(len(x), dtype=torch.bool, device=x.device),
         operator,
-        even=not all(term.kind == "unit" for objective in search.objectives for term in objective.terms),
+        clip_energy if _single_places(search.objectives) else local_energy,
     )
+
+
+def _single_places(objectives: Sequence[Objective]) -> bool:
+    return all(term.kind == "unit" for objective in objectives for term in objective.terms)
 
 
 def _still(settings: OptimalSettings, clips: VideoBatch) -> Tensor:
@@ -174,8 +186,8 @@ def _from_bank(
     if not steps or not responses[best] > found.value[unit]:
         return
     here = slice(unit, unit + 1)
-    one = Climb(clips[best : best + 1], climb.budget[here], climb.free[here], climb.operator, climb.even)
-    clip, reached = _steady(search, one, steps, [unit], 0.5 * settings.rate)
+    one = Climb(clips[best : best + 1], climb.budget[here], climb.free[here], climb.operator, climb.energy_of)
+    clip, reached = steady(search, one, steps, [unit], 0.5 * settings.rate)
     if reached[0] > found.value[unit]:
         found.kept[unit], found.value[unit], found.starts[unit] = clip[0], reached[0], "bank"
 
@@ -218,76 +230,5 @@ def natural_start(
     metric: NaturalMetric,
 ) -> Video:
     """The clip before the first step, (T, C, H, W) in [0, 1], for a generator that has drawn nothing yet."""
-    faint = _faint(MetricOperator(metric, _held(settings, shape)), [generator])
+    faint = faint_noise(MetricOperator(metric, _held(settings, shape)), [generator])
     return (0.5 + faint[0]).expand(-1, shape[1], -1, -1).transpose(0, 1)
-
-
-def _faint(operator: MetricOperator, generators: Sequence[torch.Generator]) -> VideoBatch:
-    """Faint natural noise, about mid grey."""
-    noise = torch.stack([torch.randn(operator.shape, generator=generator) for generator in generators])
-    start = operator(noise.to(operator.device))
-    return 0.01 * start / root_mean_square(start)
-
-
-def _ascend(
-    search: Passes,
-    settings: OptimalSettings,
-    climb: Climb,
-    steps: int,
-    generators: Sequence[torch.Generator],
-    *,
-    faint: bool,
-) -> tuple[VideoBatch, Tensor]:
-    """The main ascent: best clips of its last third, and the responses to them."""
-    every = list(range(len(climb.x)))
-    shaken = steps - max(1, steps // 3) if steps > 2 else 0
-    draws = torch.stack([draw(settings.transforms, max(shaken, 1), g) for g in generators], dim=1)
-    draws, energies = draws.to(climb.x.device), torch.zeros(2, len(climb.x), device=climb.x.device)
-    best, value = climb.x, torch.full((len(climb.x),), float("-inf"), device=climb.x.device)
-    for step in range(steps + 1):
-        moved = draws[step] if step < shaken else None
-        fading = max(0.0, 1 - step / (0.5 * steps))
-        values, gradient = search.climb(climb.x, every, moved, fading)
-        if moved is None:
-            better = values > value
-            best = torch.where(better.view(-1, 1, 1, 1, 1), climb.x, best)
-            value = torch.where(better, values, value)
-        if step == steps:
-            break
-        if step < max(1, steps // 4):  # later ones count more: a unit that is open at grey says nothing there
-            energies = 0.7 * energies + climb.operator.energies(gradient)
-            climb.free = energies[0] > energies[1]
-        warm = 50 ** min((step + 1) / max(settings.warmup * steps, 1) - 1, 0.0) if faint else 1.0
-        fade = cosine(step, steps, settings.final_rate)
-        climb.move(climb.direction(gradient), settings.rate * fade * warm)
-        search.told(values, every)
-        if step == steps // 2:
-            climb.budget = _enough(search, settings, climb)
-    return best.clone(), value
-
-
-def _steady(
-    search: Passes, climb: Climb, steps: int, chosen: Sequence[int], rate: float
-) -> tuple[VideoBatch, Tensor]:
-    """An ascent without transforms, whose best clip is never below its start."""
-    best, value = climb.x, torch.full((len(climb.x),), float("-inf"), device=climb.x.device)
-    for step in range(steps + 1):
-        values, gradient = search.climb(climb.x, chosen)
-        better = values > value
-        best = torch.where(better.view(-1, 1, 1, 1, 1), climb.x, best)
-        value = torch.where(better, values, value)
-        if step == steps:
-            break
-        climb.move(climb.direction(gradient), rate * cosine(step, steps, 0.1))
-        search.told(values, chosen)
-    return best, value
-
-
-def _enough(search: Passes, settings: OptimalSettings, climb: Climb) -> Tensor:
-    """The least contrast at which each clip has nearly the response it has at the best contrast."""
-    most = max(settings.most_contrast / settings.contrast, 1.0)
-    scales = [most ** (step / 2) for step in range(3)] if most > 1 else [1.0]
-    curve = torch.stack([search.values((climb.x * scale).clamp(-0.5, 0.5)) for scale in scales])
-    good = curve >= settings.enough * curve.amax(dim=0)
-    first = good.float().argmax(dim=0)
-    return climb.budget * torch.tensor(scales, device=climb.x.device)[first].view(-1, 1, 1, 1, 1)

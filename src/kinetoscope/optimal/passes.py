@@ -10,7 +10,6 @@ from ..types import VideoBatch
 from ..units.rectifiers import leaky_rectifiers
 from .ascend import Forward
 from .objective import Objective
-from .transforms import transform
 
 
 @dataclass
@@ -52,15 +51,26 @@ class Passes:
         return torch.nan_to_num(torch.cat(parts), nan=float("-inf"))
 
     def climb(
-        self, x: VideoBatch, chosen: Sequence[int], draws: Tensor | None = None, fading: float = 0.0
+        self,
+        x: Tensor,
+        chosen: Sequence[int],
+        seen: Callable[[Tensor], VideoBatch] | None = None,
+        fading: float = 0.0,
     ) -> tuple[Tensor, Tensor]:
-        """Responses (B,) and gradients of what is climbed, through random transforms where there are any."""
+        """Responses (B,) and gradients of what is climbed.
+
+        Args:
+            x: what the gradients are of; clips about mid grey unless `seen` makes them of it.
+            chosen: the objective of each.
+            seen: from `x` to the clips in [0, 1] that the network is given; None: `shown`.
+            fading: share of the slope that closed rectifiers still have.
+        """
         leak = self.leak * fading
         with torch.enable_grad():
             leaf = x.detach().requires_grad_()
-            clips = self.shown(leaf)
+            clips = (seen or self.shown)(leaf)
             with leaky_rectifiers(leak):
-                output = self.forward(clips if draws is None else transform(clips, draws))
+                output = self.forward(clips)
             parts = output.split(1)
             heights = [
                 self.objectives[unit].ascent(part, leak) for unit, part in zip(chosen, parts, strict=True)

@@ -11,6 +11,7 @@ from ..types import Video
 from . import ascend
 from .ascend import PAPER, AdamSettings, Forward
 from .beginnings import Beginning
+from .coarse import Size
 from .natural import natural_optima, natural_start
 from .objective import Objective
 from .settings import OptimalSettings
@@ -35,6 +36,7 @@ def find_optima(
     *,
     banked: Sequence[Beginning] = (),
     start: Video | None = None,
+    sizes: Sequence[Size] = (),
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Optimal]:
@@ -52,6 +54,7 @@ def find_optima(
             metric,
             banked=banked,
             start=start,
+            sizes=sizes,
             device=device,
             progress=progress,
         )

@@ -1,0 +1,80 @@
+"""Random looks *into* a clip: what is strong at every zoom is one large object, no tiling of small pieces."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from ..errors import SettingInvalid
+from ..types import VideoBatch
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """Ranges of the random looks.
+
+    Attributes:
+        zoom: smallest and largest magnification, drawn evenly in its logarithm; it never fades.
+        shift: largest shift, as a share of the side.
+        turn: largest turn, degrees.
+        slip: largest shift in time, frames.
+        final: share of shift, turn and slip left at the last step.
+    """
+
+    zoom: tuple[float, float] = (0.9, 1.8)
+    shift: float = 0.12
+    turn: float = 8.0
+    slip: float = 2.0
+    final: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 < self.zoom[0] <= self.zoom[1]:
+            raise SettingInvalid(f"zoom is the smallest and largest magnification, above 0, not {self.zoom}")
+        if min(self.shift, self.turn, self.slip) < 0 or not 0 <= self.final <= 1:
+            raise SettingInvalid(
+                "shift, turn and slip of a look are at least 0 and final is 0 to 1, not "
+                f"{self.shift}, {self.turn}, {self.slip} and {self.final}"
+            )
+
+
+Looks = Float[Tensor, "batch 5"]
+"""Per clip: log zoom, shift over x and y (shares of the side), turn (radians), slip (frames)."""
+
+
+def draw_looks(settings: ViewSettings, amount: float, generators: Sequence[torch.Generator]) -> Looks:
+    """One look for each clip; `amount` scales all but the zoom."""
+    uniform = torch.stack([torch.rand(5, generator=generator) for generator in generators]) * 2 - 1
+    low, high = map(math.log, settings.zoom)
+    reach = torch.tensor([settings.shift, settings.shift, math.radians(settings.turn), settings.slip])
+    zoom = low + (high - low) * (uniform[:, :1] + 1) / 2
+    return torch.cat([zoom, amount * reach * uniform[:, 1:]], dim=1)
+
+
+def look_into(clips: VideoBatch, looks: Looks) -> VideoBatch:
+    """Each clip (B, C, T, H, W) as one look sees it; beyond its borders and ends it is mirrored.
+
+    Mirrored in time, not held: an end, which a network sees through half as many windows, takes its turn
+    inside.
+    """
+    return torch.stack([_look(clip, *look) for clip, look in zip(clips, looks.to(clips), strict=True)])
+
+
+def _look(clip: Tensor, zoom: Tensor, across: Tensor, down: Tensor, turn: Tensor, slip: Tensor) -> Tensor:
+    channels, frames, height, width = clip.shape
+    size = zoom.exp()
+    c, s = turn.cos() / size, turn.sin() / size
+    # affine_grid counts each side from -1 to 1: a turn of oblong frames has to be measured in pixels
+    rows = [torch.stack([c, -s * height / width, 2 * across]), torch.stack([s * width / height, c, 2 * down])]
+    theta = torch.stack(rows).expand(frames, -1, -1)
+    grid = F.affine_grid(theta, [frames, channels, height, width], align_corners=False)
+    seen = F.grid_sample(clip.transpose(0, 1), grid, padding_mode="reflection", align_corners=False)
+    at = (torch.arange(frames, device=clip.device) - slip).abs()
+    at = ((frames - 1) - ((frames - 1) - at).abs()).clamp(0, frames - 1)
+    first = at.floor().long()
+    part = (at - first).view(-1, 1, 1, 1)
+    mixed = seen[first] * (1 - part) + seen[(first + 1).clamp(max=frames - 1)] * part
+    return mixed.transpose(0, 1)
