@@ -1,35 +1,45 @@
-"""Units of a real network: the default search beside bare pixels and the published procedure, numbers and
-pictures.
+"""Contact sheets of a real network: 0.1.0's default, the published procedure, and the present default.
 
     python benchmarks/natural_optima.py MODEL LAYER:UNITS [LAYER:UNITS ...] --weights FILE [--size 16x64x64]
     --out DIR
 
 Prints per unit and search the response, and what a person would want to know of the picture: contrast (RMS
 about mid grey), chroma (mean spread of the channels), share of values at the limits, slope of the amplitude
-spectrum (natural clips about -1.5). Leaves a contact sheet per layer: a row for each search, frames spread
-over the clip.
+spectrum (natural clips about -1.5). Leaves a contact sheet per layer, a row for each unit, and all clips, so
+that a run that was interrupted goes on.
 """
 
 import argparse
 import json
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import matplotlib.pyplot as plt
 import torch
-from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import nn
 
-from kinetoscope.models.registry import load_model
-from kinetoscope.optimal.ascend import PAPER, AdamSettings, unit_generator
-from kinetoscope.optimal.settings import OptimalSettings
+from kinetoscope.models.registry import card_of, load_model
+from kinetoscope.optimal.ascend import unit_generator
 from kinetoscope.pipeline import account_for, versions
 from kinetoscope.types import Video
 from kinetoscope.units.unit import parse_size, parse_units
 
-SEARCHES = {"strong": AdamSettings(), "paper": replace(PAPER, steps=320), "default": OptimalSettings()}
+PRESETS: dict[str, tuple[str, int | None]] = {
+    "strong": ("strong", None),
+    "paper": ("paper", 320),
+    "now": ("default", None),
+}
+"""Preset and steps of each search."""
+
+TITLES = {
+    "strong": "0.1.0's default (--preset strong)",
+    "paper": "published procedure, 320 steps",
+    "now": "now",
+}
+
+Size = tuple[int, int, int]
 
 
 def slope(video: Video) -> float:
@@ -55,30 +65,66 @@ def picture_numbers(video: Video) -> dict[str, float]:
     }
 
 
-def strip(video: Video, frames: int = 5) -> torch.Tensor:
-    """Frames spread over the clip, side by side, (C, H, W')."""
-    chosen = torch.linspace(0, len(video) - 1, frames).round().long()
-    return torch.cat([video[t] for t in chosen.tolist()], dim=2)
+def clip_of(model: nn.Module, layer: str, unit: int, name: str, size: Size, out: Path) -> Video:
+    """The optimum of one search, (T, C, H, W); read where an earlier run left it."""
+    path = out / "clips" / f"{layer}-{unit}-{name}.safetensors"
+    if not path.exists():
+        account, _ = account_for(
+            model, layer, [unit], size=size, preset=PRESETS[name][0], steps=PRESETS[name][1]
+        )
+        known = account.beginnings([unit])
+        with account.listening([unit]) as (forward, objectives):
+            (found,) = account.optima(forward, objectives, account.optimal, [unit_generator(0, unit)], known)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({"video": found.video.contiguous()}, path)
+    return load_file(path)["video"]
 
 
-def rows_of(model: nn.Module, layer: str, units: str, size: tuple[int, int, int]) -> list[dict[str, Any]]:
+def rows_of(model: nn.Module, layer: str, units: list[int], size: Size, out: Path) -> list[dict[str, Any]]:
     """One row per unit and search, with its clip."""
-    account, chosen = account_for(model, layer, [units], size=size)
-    banked, rows = account.beginnings(chosen), []
-    for unit, beginning in zip(chosen, banked, strict=True):
-        with account.listening([unit]) as (forward, objectives), torch.no_grad():
-            for name, settings in SEARCHES.items():
-                generators = [unit_generator(0, unit)]
-                (found,) = account.optima(forward, objectives, settings, generators, [beginning])
-                row: dict[str, Any] = {"layer": layer, "unit": unit, "search": name}
-                row["response"] = float(objectives[0](forward(found.video.transpose(0, 1)[None])))
-                row |= {"seconds": found.seconds, **picture_numbers(found.video)}
-                if found.notes is not None:
-                    row |= {"start": found.notes.start, "colour_free": found.notes.colour_free}
-                told = (f"{k} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in row.items())
-                print("  ".join(told), flush=True)
-                rows.append({**row, "video": found.video})
+    rows = []
+    for unit in units:
+        account, _ = account_for(model, layer, [unit], size=size)
+        for name in PRESETS:
+            video = clip_of(model, layer, unit, name, size, out)
+            with account.listening([unit]) as (forward, objectives), torch.no_grad():
+                response = float(objectives[0](forward(video.transpose(0, 1)[None])))
+            row = {"layer": layer, "unit": unit, "name": account.name(unit), "search": name}
+            row |= {"response": response, **picture_numbers(video)}
+            print(
+                "  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in row.items()),
+                flush=True,
+            )
+            rows.append({**row, "video": video})
     return rows
+
+
+def sheet(rows: list[dict[str, Any]], path: Path, frames: int = 4) -> None:
+    """A row per unit, a column per search; under each clip its numbers."""
+    units = list(dict.fromkeys(row["unit"] for row in rows))
+    height, width = rows[0]["video"].shape[-2:]
+    with plt.rc_context({"font.size": 7}):
+        tall = 4.2 / frames * height / width + 0.3
+        figure, axes = plt.subplots(
+            len(units), len(PRESETS), figsize=(4.2 * len(PRESETS), tall * len(units) + 0.3), squeeze=False
+        )
+        for row in rows:
+            axis = axes[units.index(row["unit"]), list(PRESETS).index(row["search"])]
+            chosen = torch.linspace(0, len(row["video"]) - 1, frames).round().long()
+            strip = torch.cat([row["video"][t] for t in chosen.tolist()], dim=2).clamp(0, 1)
+            axis.imshow(strip.permute(1, 2, 0).numpy(), interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.set_xlabel(
+                f"response {row['response']:.3g}, contrast {row['contrast']:.2f}, chroma {row['chroma']:.2f}, "
+                f"at the limits {row['limits']:.2f}, slope {row['slope']:.1f}"
+            )
+            if row["search"] == next(iter(PRESETS)):
+                axis.set_ylabel(row["name"] or f"{row['layer']} {row['unit']}")
+        for axis, name in zip(axes[0], PRESETS, strict=True):
+            axis.set_title(TITLES[name])
+        figure.tight_layout(pad=0.4)
+        figure.savefig(path, dpi=110, pil_kwargs={"quality": 88})
+        plt.close(figure)
 
 
 def main() -> None:
@@ -89,17 +135,16 @@ def main() -> None:
     parser.add_argument("--size", default="16x64x64")
     parser.add_argument("--out", type=Path, default=Path("natural"))
     options = parser.parse_args()
-    model = load_model(options.model, weights=options.weights)
+    model, size = load_model(options.model, weights=options.weights), parse_size(options.size)
+    card = card_of(model)
     options.out.mkdir(parents=True, exist_ok=True)
     table = []
     for asked in options.layers:
         layer, _, units = asked.rpartition(":")
-        parse_units(units, 10**6)
-        rows = rows_of(model, layer, units, parse_size(options.size))
-        sheet = torch.cat([strip(row.pop("video")) for row in rows], dim=1).clamp(0, 1)
-        pixels = (255 * sheet).byte().permute(1, 2, 0).numpy()
-        Image.fromarray(np.kron(pixels, np.ones((2, 2, 1), np.uint8))).save(options.out / f"{layer}.png")
-        table += rows
+        named = card.class_names if layer == card.output_layer else ()
+        rows = rows_of(model, layer, parse_units(units, 10**6, named), size, options.out)
+        sheet(rows, options.out / f"{layer}.jpg")
+        table += [{key: value for key, value in row.items() if key != "video"} for row in rows]
     (options.out / "rows.json").write_text(json.dumps({"versions": versions(), "rows": table}, indent=1))
 
 
