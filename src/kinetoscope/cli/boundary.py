@@ -44,15 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
         with _signals(), _notices():
             app_main = typer.main.get_command(app).main
             app_main(args=arguments, prog_name="kinetoscope")
+    except KinetoscopeError as error:
+        _tell_failure(error, str(error))
+        return 1
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         return _flushed() or status
     except Interrupted as stop:
         tell(f"stopped by {stop}; {stop.advice}")
         return stop.status
-    except KinetoscopeError as error:
-        _tell_failure(error, str(error))
-        return 1
     except (OSError, MemoryError, RuntimeError) as error:
         if not (words := _of_the_machine(error)):
             raise

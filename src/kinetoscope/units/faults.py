@@ -61,6 +61,10 @@ class ForwardFault(ModelUnusable, RuntimeError):
     """The network's own code failed, forwards or backwards."""
 
 
+class ForwardEnded(ForwardFault, SystemExit):
+    """The network's own code ended the program: still an end to who waits for one."""
+
+
 Found = TypeVar("Found")
 
 _CHANNELS = re.compile(r"to have (\d+) channels, but got (\d+) channels instead")
@@ -194,7 +198,8 @@ def _forward_fault(error: BaseException, model: nn.Module, clip: tuple[int, ...]
     name, given = next(_failing(error.__traceback__, model), ("", ""))
     where = f"in layer {name!r}" if name else "of the network"
     shapes = f", given {given}," if given else f" on a clip of {'x'.join(map(str, clip))} (TxHxW)"
-    return ForwardFault(f"the forward pass {where}{shapes} failed with {_told(error)}")
+    fault = ForwardEnded if isinstance(error, SystemExit) else ForwardFault
+    return fault(f"the forward pass {where}{shapes} failed with {_told(error)}")
 
 
 def explain_backward(error: BaseException, layer: str) -> None:
