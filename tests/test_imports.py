@@ -12,7 +12,7 @@ import kinetoscope
 
 ROOT = Path(kinetoscope.__file__).parent
 TIERS = (
-    {"errors", "types", "warp", "records", "results", "schedule", "metric", "stimuli"},
+    {"errors", "types", "warp", "records", "results", "schedule", "metric", "stimuli", "extents", "apng"},
     {"models", "units", "render", "arrays", "decoders", "films", "video"},
     {"optimal", "motion", "filters", "truth", "activations", "attribution", "tconv"},
     {"account", "pipeline", "training", "evaluation", "studies"},

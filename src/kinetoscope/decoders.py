@@ -10,11 +10,13 @@ from typing import Any
 
 import av
 import numpy as np
+from PIL import ExifTags, ImageOps, UnidentifiedImageError
 from PIL import Image as PillowImage
-from PIL import ImageOps, UnidentifiedImageError
 
+from .apng import apng_frames
 from .errors import ClipTooSmall, InputNotice, VideoUnreadable
-from .films import AV_OPTIONS, DRAWN, Pace, Promise, Tell, decoded, main_stream, on_black, pixels
+from .extents import cut_off
+from .films import AV_OPTIONS, DRAWN, UNNUMBERED, Pace, Promise, Tell, decoded, main_stream, on_black, pixels
 
 ANIMATION_SUFFIXES = (".gif", ".webp", ".png", ".apng")
 FRAME_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm")
@@ -128,12 +130,19 @@ def _sound(frames: Iterator[np.ndarray], partial: bool, tell: Tell) -> Iterator[
 
 def _film_frames(path: Path, held: int | None, max_bytes: int, tell: Tell) -> Iterator[np.ndarray]:
     """Decode a film with PyAV, one (H, W, 3) uint8 frame at a time, as players show it."""
-    count, pace = 0, Pace(shown(path), tell)
+    count, last = 0, None
+
+    def tell_pace(text: str) -> None:
+        hole = cut_off(path)
+        if promise.fault or (hole is not None and not hole.promised):
+            raise _damaged(path, count, promise.fault or str(hole))
+        tell(text)
+
     try:
         with av.open(f"file:{path}", options=AV_OPTIONS) as container:
             stream = main_stream(container)
             if stream is None:
-                raise VideoUnreadable(f"{shown(path)} holds no pictures (sound only?); give {KINDS}")
+                raise _no_film(path, "holds no pictures (sound only?)")
             codec = stream.codec_context
             if codec is None:
                 raise VideoUnreadable(
@@ -141,51 +150,69 @@ def _film_frames(path: Path, held: int | None, max_bytes: int, tell: Tell) -> It
                 )
             require_room(2, codec.height, codec.width, path, max_bytes)
             promise = Promise(container, stream)
+            pace = Pace(shown(path), tell_pace, numbered=container.format.name not in UNNUMBERED)
             for frame in decoded(container, stream, promise):
                 if frame.is_corrupt:
-                    raise _damaged(path, count, "the decoder had to guess")
+                    raise _damaged(path, count, str(cut_off(path) or "the decoder had to guess"))
+                if promise.is_torn(last, frame.time) and promise.broken(count):
+                    break  # behind a gap: it was decoded before those that are shown first
+                last = frame.time
                 frames = count + 1 if held is None else min(count + 1, held)
                 require_room(frames, frame.height, frame.width, path, max_bytes)
                 pace.shown_at(frame.time)
                 yield pixels(frame, stream)
                 count += 1
             if count and (missing := promise.broken(count)):
-                raise _damaged(path, count, f"cut off: {missing}")
+                raise _damaged(path, count, missing)
     except av.error.FFmpegError as error:
         if count:
-            raise _damaged(path, count, reason(error)) from error
-        raise VideoUnreadable(
-            f"{shown(path)} is no video that can be decoded ({reason(error)}); give {KINDS}"
-        ) from error
+            raise _damaged(path, count, str(cut_off(path) or reason(error))) from error
+        raise _no_film(path, f"is no video that can be decoded ({reason(error)})") from error
     except (OSError, ValueError, MemoryError, UnicodeError) as error:
         raise VideoUnreadable(f"{shown(path)} cannot be decoded: {reason(error)}; give {KINDS}") from error
 
 
+def _no_film(path: Path, why: str) -> VideoUnreadable:
+    if cut := cut_off(path):
+        return VideoUnreadable(f"{shown(path)} is no video that can be decoded ({cut}); fetch it again")
+    return VideoUnreadable(f"{shown(path)} {why}; give {KINDS}")
+
+
 def _animation_frames(path: Path, tell: Tell) -> Generator[np.ndarray, None, None]:
     """The whole frames of an animated picture, (H, W, 3) uint8 each."""
-    count, pace = 0, Pace(shown(path), tell)
+    count, pace, shown_before = 0, Pace(shown(path), tell), 0.0
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
-            with PillowImage.open(path) as picture:
-                total = getattr(picture, "n_frames", 1)
-                # A PNG may carry a still for viewers that do not animate; it is no frame of the clip.
-                first = 1 if picture.info.get("default_image") else 0
-                for index in range(first, total):
-                    picture.seek(index)
-                    image = _rgb(picture, path)
-                    if (
-                        index < total - 1
-                    ):  # how long the last one stays before the loop begins anew is no pace
-                        pace.shown_for(picture.info.get("duration", 0) / 1000)
-                    yield image
-                    count += 1
+            for image, seconds in _timed_pictures(path):
+                if count:  # how long the last one stays before the loop begins anew is no pace
+                    pace.shown_for(shown_before)
+                yield image
+                count, shown_before = count + 1, seconds
+            if path.suffix.lower() == ".gif" and count and (cut := cut_off(path)):
+                raise _damaged(path, count, str(cut))
     except _PILLOW_ERRORS as error:
+        why = cut_off(path) or reason(error)
         if count:
-            raise _damaged(path, count, reason(error)) from error
+            raise _damaged(path, count, str(why)) from error
         raise VideoUnreadable(
-            f"{shown(path)} is no picture that can be decoded ({reason(error)}); give {KINDS}"
+            f"{shown(path)} is no picture that can be decoded ({why}); give {KINDS}"
         ) from error
+
+
+def _timed_pictures(path: Path) -> Iterator[tuple[np.ndarray, float]]:
+    """Each frame, and for how many seconds it is shown."""
+    with PillowImage.open(path) as picture:
+        if picture.format == "PNG" and getattr(picture, "is_animated", False):
+            turn = picture.getexif().get(ExifTags.Base.Orientation, 1)
+            for image, seconds in apng_frames(path):
+                upright = PillowImage.fromarray(image)
+                upright.getexif()[ExifTags.Base.Orientation] = turn
+                yield np.array(ImageOps.exif_transpose(upright)), seconds
+            return
+        for index in range(getattr(picture, "n_frames", 1)):
+            picture.seek(index)
+            yield _rgb(picture, path), picture.info.get("duration", 0) / 1000
 
 
 def is_made_here(path: Path) -> bool:

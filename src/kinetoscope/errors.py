@@ -52,6 +52,12 @@ class SettingInvalid(KinetoscopeError, ValueError):
     """A setting is outside its range or does not fit another one."""
 
 
+def one_line(text: object) -> str:
+    """What somebody else's code or file says, on one line and without what would steer a terminal."""
+    said = " ".join(str(text).split())
+    return said if said.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in said)
+
+
 def closest(given: str, known: Iterable[str], count: int = 3) -> str:
     """Name the known words nearest to `given`, for the end of an error message."""
     names = list(known)

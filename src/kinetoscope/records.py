@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,6 +19,11 @@ from torch import Tensor
 
 from .errors import KinetoscopeError, OutputUnwritable, SettingInvalid
 from .types import Video
+
+try:
+    import fcntl
+except ImportError:  # Windows; two runs in one folder are not noticed there
+    fcntl = None  # type: ignore[assignment]
 
 UNIT_FILE = "unit.json"
 """Written last: a folder that holds it is a finished unit."""
@@ -99,6 +105,31 @@ def whole_file(path: Path) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         raise unwritable(path, error) from error
+
+
+@contextmanager
+def only_one_in(folder: Path, doing: str = "writing") -> Iterator[None]:
+    """Inside, no other process can do the same in a folder; the lock goes with the process, however it ends.
+
+    Raises:
+        SettingInvalid: another one does.
+    """
+    if fcntl is None:
+        yield
+        return
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingInvalid(
+                f"another run is {doing} into {folder}; wait for its end, or choose another --out"
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(number)
 
 
 def unwritable(path: Path, error: Exception) -> OutputUnwritable:

@@ -9,6 +9,7 @@ import typer
 
 from .options import (
     Clip,
+    Context,
     Debug,
     Device,
     Force,
@@ -19,6 +20,7 @@ from .options import (
     Size,
     Weights,
     read_size,
+    refuse_unused,
 )
 from .progress import Reporter
 
@@ -28,7 +30,16 @@ if TYPE_CHECKING:
     from ..render.attribution import MeanCurve
 
 
+_USED_BY = {  # options that some methods know nothing of
+    "cam_layer": ("grad-cam", "grad-cam-t"),
+    "steps": ("integrated-gradients",),
+    "samples": ("smoothgrad",),
+    "occlude": ("occlusion",),
+}
+
+
 def attribute(
+    context: Context,
     clip: Clip,
     out: Out,
     model: Annotated[str, typer.Option(metavar="MODEL", help="Whose unit; written as for visualize.")],
@@ -65,10 +76,12 @@ def attribute(
     """
     extent = read_size(size)
     window = read_size(occlude, "--occlude")
+    for option, users in _USED_BY.items():
+        refuse_unused(context, method not in users, option, because=f"with --method {method}")
     from ..attribution.methods import AttributionSettings
     from ..pipeline import versions
     from .folder import ensure_device, writable_folder
-    from .record import begin_record, is_recorded
+    from .record import ATTRIBUTION, begin_record, is_recorded, refuse_other, tell_replaced
 
     ensure_device(device)
     settings = AttributionSettings(steps, samples, window=window, cam_layer=cam_layer, batch=batch, seed=seed)
@@ -83,11 +96,13 @@ def attribute(
         "settings": asdict(settings),
         "versions": versions(),
     }
-    record = out / "attribution.json"
+    record = out / ATTRIBUTION
     with writable_folder(out), Reporter([f"{target} in {clip.name}"], quiet=quiet) as reporter:
         if not force and is_recorded(record, request):
             reporter.note(f"{out} is finished; --force does it again")
         else:
+            refuse_other(record, {key: request[key] for key in ("clip", "model", "target")}, force=force)
+            tell_replaced(record, request, reporter.note)
             began = time.perf_counter()
             parts = _compute(clip, request, settings, device, reporter)
             begin_record(record)
@@ -126,7 +141,7 @@ def _save(parts: "list[Part]", out: Path, request: dict[str, Any]) -> None:
     from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
     from ..render.animation import save_animation
     from ..render.attribution import draw_attribution, focus_pictures, overlay_pictures
-    from .record import end_record
+    from .record import ATTRIBUTION, end_record
 
     video, map_ = joined(parts)
     importance = frame_importance(map_)
@@ -154,7 +169,7 @@ def _save(parts: "list[Part]", out: Path, request: dict[str, Any]) -> None:
         "completeness_gap": None if gaps[0] is None else max(gap or 0.0 for gap in gaps),
         "windows": [_described(part) for part in parts],
     }
-    end_record(out / "attribution.json", request, found)
+    end_record(out / ATTRIBUTION, request, found)
     for line in sums:
         typer.echo(line)
 

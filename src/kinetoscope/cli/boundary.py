@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from ..errors import InputNotice, KinetoscopeError, SettingInvalid
+from ..errors import InputNotice, KinetoscopeError, SettingInvalid, one_line
 
 
 class Interrupted(BaseException):
@@ -44,15 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
         with _signals(), _notices():
             app_main = typer.main.get_command(app).main
             app_main(args=arguments, prog_name="kinetoscope")
+    except KinetoscopeError as error:
+        _tell_failure(error, str(error))
+        return 1
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         return _flushed() or status
     except Interrupted as stop:
         tell(f"stopped by {stop}; {stop.advice}")
         return stop.status
-    except KinetoscopeError as error:
-        _tell_failure(error, str(error))
-        return 1
     except (OSError, MemoryError, RuntimeError) as error:
         if not (words := _of_the_machine(error)):
             raise
@@ -139,7 +139,7 @@ def _close_stdout() -> None:
 def tell(message: str) -> None:
     """One line on stderr."""
     with suppress(OSError, ValueError):  # nobody can be told that nobody can be told
-        print("kinetoscope:", " ".join(message.split()), file=sys.stderr, flush=True)
+        print("kinetoscope:", one_line(message), file=sys.stderr, flush=True)
 
 
 def tell_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -167,16 +167,15 @@ def wrong_usage(option: str) -> Iterator[None]:
 
 @contextmanager
 def _notices() -> Iterator[None]:
-    """Inside, each `InputNotice` is one line on stderr, once."""
+    """Inside, each warning is one line on stderr, an `InputNotice` once."""
     with warnings.catch_warnings():
         warnings.simplefilter("default", InputNotice)
-        others = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
             if issubclass(category, InputNotice):
                 tell(str(message))
             else:
-                others(message, category, *where, **more)
+                tell(f"{category.__name__}: {message}")
 
         warnings.showwarning = show
         yield

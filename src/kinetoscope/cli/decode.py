@@ -107,7 +107,7 @@ def _run(
     from ..models.registry import card_of
     from ..records import unit_directory, write_json
     from .folder import writable_folder
-    from .record import is_recorded
+    from .record import is_recorded, refuse_other
 
     layer, card = request["layer"], card_of(network)
     names = card.class_names if layer == card.output_layer else ()
@@ -116,6 +116,8 @@ def _run(
         todo = [unit for unit in units if force or not is_recorded(records[unit], {**request, "unit": unit})]
         if skipped := len(units) - len(todo):
             reporter.note(f"{skipped} of {len(units)} units are finished; --force does them again")
+        for unit in todo:
+            refuse_other(records[unit], {"model": request["model"]}, force=force)
         start = time.perf_counter()
         found = decode_filters(network, layer, todo, request["unpool"], size=request["size"])
         for filter in found:

@@ -69,15 +69,20 @@ def _run(
     name: str, clip: "Video", out: Path, options: dict[str, Any], scale: float, *, force: bool, quiet: bool
 ) -> None:
     from .. import pipeline
-    from ..records import sha256_of
+    from ..records import UNIT_FILE, sha256_of
     from ..render.files import save_decomposition
     from .folder import is_finished, writable_folder
+    from .record import read_record, refuse_other, tell_replaced
 
     request = {"video_sha256": sha256_of(clip), "request": options, "versions": pipeline.versions()}
     with writable_folder(out), Reporter([name], quiet=quiet) as reporter:
         if not force and is_finished(out, request, scale=scale):
             reporter.note(f"{out} is finished; --force does it again")
             return
+        there = out / UNIT_FILE
+        known = read_record(there).get("video_sha256") == request["video_sha256"]
+        refuse_other(there, {} if known else {"video": name}, force=force)
+        tell_replaced(there, options, reporter.note)
         start = time.perf_counter()
         result = pipeline.decompose_video(clip, progress=reporter.step, **options)
         record = {**result.record, "video": name, **request}

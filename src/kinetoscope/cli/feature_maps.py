@@ -132,13 +132,15 @@ def _run(
     from ..activations.maps import stream_maps, strongest
     from ..pipeline import versions
     from ..video import read_windows
-    from .record import begin_record, is_recorded
+    from .record import MAPS, begin_record, is_recorded, refuse_other, tell_replaced
 
     request = {**request, "versions": versions()}
-    record = out / "feature_maps.json"
+    record = out / MAPS
     if not force and is_recorded(record, request):
         reporter.note(f"{out} is finished; --force does it again")
         return
+    refuse_other(record, {key: request[key] for key in ("clip", "model", "layer", "kernels")}, force=force)
+    tell_replaced(record, request, reporter.note)
     begin_record(record)
     began = time.perf_counter()
     core = 16 if request["size"] is None else request["size"][0]
@@ -161,7 +163,7 @@ def _save(blocks: "Iterator[Block]", filters: "Filters", out: Path, request: dic
     from ..records import ARRAYS_FILE
     from ..render.animation import save_animation
     from ..render.maps import map_pictures
-    from .record import end_record
+    from .record import MAPS, end_record
 
     peaks, total = torch.zeros(len(filters.names)), torch.zeros(len(filters.names), dtype=torch.float64)
     with Spool(out) as clip, Spool(out) as maps:
@@ -185,4 +187,4 @@ def _save(blocks: "Iterator[Block]", filters: "Filters", out: Path, request: dic
             "peak": peaks,
             "mean_positive": total / places,
         }
-    end_record(out / "feature_maps.json", request, found)
+    end_record(out / MAPS, request, found)

@@ -9,15 +9,20 @@ from typing import Any
 import torch
 
 from ..errors import SettingInvalid
-from ..records import RecordUnreadable, plain, read_unit, unwritable
+from ..records import RecordUnreadable, only_one_in, plain, read_unit, unwritable
 
 
 @contextlib.contextmanager
-def writable_folder(out: Path) -> Iterator[None]:
+def writable_folder(out: Path, *, alone: bool = True) -> Iterator[None]:
     """Make the folder and prove that files can be made there; it goes again if it stays empty.
+
+    Args:
+        out: the folder of a run.
+        alone: keep other runs out of it; false where something else does.
 
     Raises:
         OutputUnwritable: naming the folder and the reason.
+        SettingInvalid: another run is writing there.
     """
     missing: list[Path] = []
     probe = out / f".{uuid.uuid4().hex}.part"
@@ -29,7 +34,8 @@ def writable_folder(out: Path) -> Iterator[None]:
             probe.unlink()
         except (OSError, ValueError) as error:  # ValueError: a null byte in the name
             raise unwritable(probe.parent / "index.html", error) from error
-        yield
+        with only_one_in(out) if alone else contextlib.nullcontext():
+            yield
     finally:
         for folder in missing:
             with contextlib.suppress(OSError, ValueError):

@@ -71,9 +71,14 @@ def _save(found: "LayerKernels", order: str, out: Path, request: dict[str, objec
     from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
     from ..render.frames import encode_gif, encode_png
     from ..render.kernels import draw_kernels, kernel_pictures, kernel_scales
-    from .record import begin_record, end_record
+    from .record import KERNELS, begin_record, end_record, refuse_other
 
-    begin_record(out / "kernels.json")
+    refuse_other(
+        out / KERNELS,
+        {key: request[key] for key in ("model", "layer")},
+        mend="choose another --out, or delete it first",
+    )
+    begin_record(out / KERNELS)
     names = [f"{found.layer}:{unit}" for unit in found.units]
     per_kernel = {"auto": None, "shared": False, "per-kernel": True}[str(request["colours"])]
     scales = kernel_scales(found.weights, found.scale, per_kernel)
@@ -94,4 +99,4 @@ def _save(found: "LayerKernels", order: str, out: Path, request: dict[str, objec
         "separability": dict(zip(names, found.separability.tolist(), strict=True)),
         "energy": dict(zip(names, found.energy.tolist(), strict=True)),
     }
-    end_record(out / "kernels.json", {**request, "versions": versions()}, numbers)
+    end_record(out / KERNELS, {**request, "versions": versions()}, numbers)

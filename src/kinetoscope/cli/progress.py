@@ -8,6 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from ..errors import one_line
+
 _SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -58,6 +60,7 @@ class Reporter:
 
     def _line(self, text: str) -> None:
         self._told = time.monotonic()
+        text = one_line(text)
         if self._bar is not None:
             self._bar.console.print(text, markup=False, highlight=False)
         elif not self._quiet:

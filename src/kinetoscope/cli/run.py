@@ -13,7 +13,7 @@ from .. import pipeline
 from ..errors import ClipTooSmall, SettingInvalid
 from ..models.registry import card_of
 from ..optimal.objective import usual_kind
-from ..records import finished_units, unit_directory
+from ..records import UNIT_FILE, finished_units, unit_directory
 from ..render.colour import DEFAULT_SCALE
 from ..render.files import save_unit
 from ..render.page import write_index
@@ -25,6 +25,7 @@ from ..video import fit_clip, read_windows
 from .boundary import Interrupted, wrong_usage
 from .folder import ensure_device, is_finished, writable_folder
 from .progress import Reporter
+from .record import refuse_other
 
 
 @dataclass(frozen=True)
@@ -158,11 +159,19 @@ def run_units(request: Request, *, force: bool = False, quiet: bool = False) -> 
     """
     with writable_folder(request.out):
         todo = [unit for unit in request.units if force or not _lies_finished(request, unit)]
+        folders = [unit_directory(request.out, request.layer, unit) for unit in todo]
+        for folder in folders:
+            refuse_other(folder / UNIT_FILE, {"model": request.model}, force=force)
         try:
             with Reporter([request.name(unit) for unit in todo], quiet=quiet) as reporter:
                 if skipped := len(request.units) - len(todo):
                     reporter.note(
                         f"{skipped} of {len(request.units)} units are finished; --force does them again"
+                    )
+                held = 0 if force else sum((folder / UNIT_FILE).exists() for folder in folders)
+                if held:
+                    reporter.note(
+                        f"{held} of {len(request.units)} units lie there by another request; done anew"
                     )
                 _compute(request, todo, reporter)
         except Interrupted as stop:

@@ -64,7 +64,7 @@ def search(
     from ..models.registry import card_of, load_model
     from ..pipeline import versions
     from .folder import ensure_device, writable_folder
-    from .record import begin_record, is_recorded
+    from .record import begin_record, is_recorded, refuse_other, tell_replaced
 
     ensure_device(device)
     network = load_model(model, weights=weights, seed=seed)
@@ -76,6 +76,7 @@ def search(
         "weights_sha256": network.kinetoscope_weights["sha256"],  # type: ignore[index]
         "layer": layer,
         "units": units,
+        "folder": str(clips),
         "clips": [str(file) for file in files],
         "count": count,
         "step": step,
@@ -88,6 +89,9 @@ def search(
         if not force and is_recorded(out / "search.json", request):
             reporter.note(f"{out} is finished; --force does it again")
         else:
+            subject = {key: request[key] for key in ("model", "layer", "folder")}
+            refuse_other(out / "search.json", subject, force=force)
+            tell_replaced(out / "search.json", request, reporter.note)
             began = time.perf_counter()
             begin_record(out / "search.json")
             if left_out:

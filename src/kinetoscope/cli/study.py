@@ -61,13 +61,16 @@ class Study:
         """
         from ..records import write_bytes_atomically
         from .folder import writable_folder
-        from .record import begin_record, end_record, is_recorded
+        from .record import begin_record, end_record, is_recorded, refuse_other, tell_replaced
 
         record, figure = out / f"{name}.json", out / f"{name}.png"
         with writable_folder(out), Reporter(list(parts), quiet=quiet) as reporter:
             if not force and is_recorded(record, self.request):
                 reporter.note(f"{record} is finished; --force does it again")
             else:
+                subject = {key: self.request[key] for key in ("model", "layer", "unit")}
+                refuse_other(record, subject, force=force)
+                tell_replaced(record, self.request, reporter.note)
                 begin_record(record)
                 found, picture = find(self, reporter.step)
                 write_bytes_atomically(figure, picture)

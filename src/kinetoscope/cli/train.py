@@ -41,7 +41,7 @@ def train(
     from .progress import Reporter
 
     ensure_device(device)
-    with writable_folder(out), Reporter([chosen.model.name], quiet=quiet) as reporter:
+    with writable_folder(out, alone=False), Reporter([chosen.model.name], quiet=quiet) as reporter:
         if resume and finished(chosen, out):
             reporter.note(f"{out} is finished; another run needs another --out")
         else:

@@ -12,17 +12,20 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from ..errors import InputNotice, ModelUnusable, listed
+from ..errors import InputNotice, ModelUnusable, listed, one_line
 from .containers import FAULTS, Content, Tensors, kind_of, read_content, shown_name
 from .pickle_bounds import NotWeights
 from .unpickle import Foreign, StoredArray, StoredTensor
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "blobs")
+_SUFFIXES = {".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".tar", ".pkl"}
 _DEEPEST = 4  # dictionaries in dictionaries that are looked through
 _TENSORS = 1000  # more than any network has; of more names in a message, the number is told
 # what torch's wrappers write into names, wherever they were wrapped round
 _PARTS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _SEGMENTS = 8  # of a prefix
+# what readers say of a file that ends too early
+_CUT = ("truncated", "exhausted", "not a zip file", "unexpected end", "requires a buffer", "no newline found")
 Rename = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 States = dict[str, dict[str, Any]]
 """State dicts by where in the file they stand ("" for the file itself): names and stored tensors."""
@@ -92,6 +95,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 def _opened(path: Path, use: Callable[[Content], Any]) -> Any:
     try:
+        if path.is_dir():
+            inside = sorted(file.name for file in path.iterdir() if file.suffix in _SUFFIXES)
+            such = f", such as {shown_name(inside[0])}" if inside else ""
+            raise ModelUnusable(f"no weights file {path}: it is a folder; give a file in it{such}")
         if not path.is_file():
             raise ModelUnusable(f"no weights file {path}; --weights takes default, random, a file or a URL")
         return read_content(path, use)
@@ -102,7 +109,7 @@ def _opened(path: Path, use: Callable[[Content], Any]) -> Any:
         ) from error
 
 
-def _usual(content: Any) -> dict[str, Any]:
+def _usual(content: Any) -> dict[Any, Any]:
     """The state dict where files usually have it."""
     for key in _WRAPPERS:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
@@ -114,11 +121,18 @@ def _usual(content: Any) -> dict[str, Any]:
     return content
 
 
-def _made(state: dict[str, Any], tensors: Tensors) -> dict[str, Tensor]:
+def _made(state: dict[Any, Any], tensors: Tensors) -> dict[str, Tensor]:
+    _check_names(state)
+    return {name: tensors.made(value, name) for name, value in state.items()}
+
+
+def _check_names(state: dict[Any, Any]) -> None:
     for name in state:
         if not isinstance(name, str):
-            raise NotWeights(f"a name in it is {kind_of(name)}, no text")
-    return {name: tensors.made(value, name) for name, value in state.items()}
+            raise NotWeights(
+                f"a name in it is {shown_name(str(name))}, a {kind_of(name)} and no text; "
+                "save the model's state_dict()"
+            )
 
 
 class _Named(NamedTuple):
@@ -140,6 +154,7 @@ def _fitting(content: Content, wanted: dict[str, Tensor], path: Path, rename: Re
     states, tensors = _states(content.value), Tensors(content.read)
     if not states:
         states = {"": _usual(content.value)}
+        _check_names(states[""])
     fitting: list[_Named] = []
     nearest = _Named(_usual(content.value) if len(states) > 1 else next(iter(states.values())), "", "")
     for bare in (False, True):
@@ -234,7 +249,9 @@ def _fits(named: _Named, wanted: dict[str, Tensor]) -> bool:
 
 
 def _shape(stored: Any) -> tuple[int, ...]:
-    return tuple(stored.shape)
+    if not isinstance(stored, (Tensor, StoredTensor, StoredArray)):
+        return (-1,)  # like none that is wanted
+    return tuple(stored.shape or ())
 
 
 def _same(one: _Named, others: list[_Named]) -> bool:
@@ -253,7 +270,8 @@ def _place(stored: Any) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    told = " ".join(str(error).split())
-    return shown_name(
-        told if isinstance(error, NotWeights) else f"{type(error).__name__} {told}".strip(), 200
-    )
+    told = one_line(error)
+    if not isinstance(error, NotWeights):
+        cut = isinstance(error, EOFError) or any(sign in told.lower() for sign in _CUT)
+        told = f"{'it is cut off: ' if cut else ''}{type(error).__name__} {told}".strip()
+    return shown_name(told, 200)

@@ -6,6 +6,7 @@ file makes us fill much more memory than its own size.
 """
 
 import io
+import json
 import pickle
 import re
 import struct
@@ -21,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..errors import one_line
 from .pickle_bounds import NotWeights
 from .unpickle import ArrayType, Storage, StoredArray, StoredTensor, read_pickle
 
@@ -56,6 +58,17 @@ FAULTS = (
     ValueError,
     zipfile.BadZipFile,
 )
+# tensors that are no plain numbers, by what makes them
+_SPECIAL = (
+    ("_rebuild_sparse_tensor", "a sparse tensor (save it with to_dense())"),
+    ("_rebuild_sparse_csr_tensor", "a sparse tensor (save it with to_dense())"),
+    ("_rebuild_meta_tensor_no_storage", "a tensor on the device meta, which has no numbers"),
+    ("_rebuild_qtensor", "a quantized tensor (save it with dequantize())"),
+    ("_rebuild_tensor_v3", "a tensor of a rare type, such as float8 (save it as float32)"),
+    ("_rebuild_nested_tensor", "a nested tensor"),
+    ("_rebuild_wrapper_subclass", "a tensor of somebody's own kind"),
+)
+_TEXT = bytes([9, 10, 12, 13, *range(32, 127), *range(128, 256)])
 Read = Callable[[Storage, int], bytes]
 # how files begin that are often saved or fetched in place of weights
 _FOREIGN = (
@@ -78,6 +91,13 @@ _FOREIGN = (
     (rb"\x93NUMPY", "a single NumPy array without names"),
     (rb"GGUF|\x67\x67\x6d\x6c", "a file of llama.cpp"),
     (rb"\s*[\[{]", "a JSON text"),
+    (rb"%PDF", "a PDF document"),
+    (rb"\x08[\x01-\x1f]\x12[\x00-\x40]", "an ONNX model; save the state_dict() of the PyTorch model"),
+    (rb"\xff\xfe|\xfe\xff", "a text in UTF-16"),
+    (rb"\0{64}", "nothing but zeros: its content was never written; fetch it again"),
+    (rb".{4}TFL3", "a TensorFlow Lite model; convert it to a state dict first"),
+    (rb"\x7fELF", "a program"),
+    (rb"\x89PNG|\xff\xd8\xff|GIF8|RIFF|\x1a\x45\xdf\xa3|.{4}ftyp", "a picture or a film"),
 )
 
 
@@ -102,21 +122,42 @@ def read_content(path: Path, use: Callable[[Content], Any]) -> Any:
     with path.open("rb") as file:
         start = file.read(512)
         file.seek(0)
+        # first of all: the length of its header may begin like a pickle
+        if start[6:9] == b"\0\0{":
+            _check_end(path)
+            return use(Content(load_file(path), _nowhere))
         if start[:4] == b"PK\x03\x04":
             return _with_zip(file, use)
         if start[:1] == b"\x80":  # a pickle of protocol 2 or later
             return use(_from_pickles(file))
         if start[257:262] == b"ustar" or _is_old_tar(start):
             return use(_from_tar(file))
-    if start[8:9] == b"{":
-        return use(Content(load_file(path), _nowhere))
     raise NotWeights(_foreign(start))
+
+
+def _check_end(path: Path) -> None:
+    """Raise NotWeights where a safetensors file ends before its tensors do."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        head = file.read(min(length, size))
+    try:
+        ends = [
+            entry["data_offsets"][1] for name, entry in json.loads(head).items() if name != "__metadata__"
+        ]
+        whole = 8 + length + max(ends, default=0)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        whole = 8 + length
+    if isinstance(whole, int) and size < whole:
+        raise NotWeights(f"it is cut off: {size} of {whole} bytes are there")
 
 
 def _foreign(start: bytes) -> str:
     for pattern, name in _FOREIGN:
         if re.match(pattern, start, re.IGNORECASE | re.DOTALL):
             return f"it is {name}"
+    if start and not start.translate(None, _TEXT):
+        return f"it is a text that begins with {shown_name(one_line(start.decode('latin1'))[:40])!r}"
     return "it is none of these" if start else "it is empty"
 
 
@@ -255,7 +296,7 @@ class Tensors:
             if id(value) not in self._arrays:  # one array under many names is one tensor
                 self._arrays[id(value)] = _array(value)
             return self._arrays[id(value)]
-        raise NotWeights(f"{shown_name(name)} is {kind_of(value)}, no tensor")
+        raise NotWeights(f"{shown_name(name)} is {kind_of(value)}, no plain tensor")
 
 
 def _tensor(stored: StoredTensor, read: Read, storages: dict[str, Tensor]) -> Tensor:
@@ -297,9 +338,15 @@ def _array(stored: StoredArray) -> Tensor:
 
 def kind_of(value: Any) -> str:
     """A value from a file in a few words."""
+    if isinstance(value, (list, tuple)):
+        return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, (Tensor, StoredTensor, StoredArray)):
+        return "a single tensor without a name"
     if isinstance(value, dict):
         return "a dictionary" if value else "an empty dictionary"
-    return shown_name(getattr(value, "named", "") or type(value).__name__)
+    named = getattr(value, "named", "")
+    special = next((words for sign, words in _SPECIAL if named.endswith(sign)), "")
+    return special or shown_name(named or type(value).__name__)
 
 
 def shown_name(name: str, limit: int = 100) -> str:

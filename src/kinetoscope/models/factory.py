@@ -1,33 +1,18 @@
 """Models from elsewhere: torchvision's video models, and factories of the user's own."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module, util
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from torch import nn
 
-from ..errors import ModelNotFound, ModelUnusable, SettingInvalid, closest
+from ..errors import KinetoscopeError, ModelNotFound, ModelUnusable, SettingInvalid, closest, one_line
 from .card import ModelCard
 from .torchvision_video import load_torchvision
-
-# what a faulty factory commonly raises; anything rarer is shown as it is
-_FACTORY_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    SystemExit,  # a script's own ending, which would end the command as if all were well
-)
 
 
 def load_factory(
@@ -57,14 +42,17 @@ def load_factory(
     # an installed command does not see the folder it is started in, nor a file its neighbours; they may be
     # imported as late as in the factory's own lines
     with _importable(Path(place).resolve().parent if is_file else Path.cwd()):
-        module = _guarded(name, lambda: _from_file(Path(place)) if is_file else _from_package(place))
+        with _guarded(name):
+            module = _from_file(Path(place)) if is_file else _from_package(place)
         factory = getattr(module, attribute, None)
         if not callable(factory):
             known = [
                 key for key, found in vars(module).items() if callable(found) and not key.startswith("_")
             ]
             raise ModelNotFound(f"{place} has no factory {attribute!r}; closest: {closest(attribute, known)}")
-        model, card = _unpacked(name, _guarded(name, factory))
+        with _guarded(name):
+            made = factory()
+        model, card = _unpacked(name, made)
     if weights == "random":
         for part in model.modules():
             if callable(reset := getattr(part, "reset_parameters", None)):
@@ -83,13 +71,25 @@ def _importable(folder: Path) -> Iterator[None]:
         sys.path[:] = before
 
 
-def _guarded(name: str, call: Callable[[], Any]) -> Any:
-    """Run code that is not ours; what it commonly raises becomes one line."""
-    try:
-        return call()
-    except _FACTORY_FAULTS as error:
-        told = " ".join(str(error).split())
-        raise ModelUnusable(f"{name} failed with {type(error).__name__}: {told}; mend the factory") from error
+class _guarded:  # noqa: N801 - used as a function is
+    """Inside runs code that is not ours; whatever it raises becomes one line, its end of the program too."""
+
+    def __init__(self, name: str) -> None:
+        """Args: name: of the factory."""
+        self._name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        told = isinstance(error, (KinetoscopeError, MemoryError, Warning))
+        if not isinstance(error, (Exception, SystemExit)) or told:
+            return
+        raise ModelUnusable(
+            f"{self._name} failed with {type(error).__name__}: {one_line(error)}; mend the factory"
+        ) from error
 
 
 def _from_file(path: Path) -> Any:

@@ -8,12 +8,7 @@ from pathlib import Path
 import torch
 
 from ..errors import SettingInvalid
-from ..records import unwritable
-
-try:
-    import fcntl
-except ImportError:  # Windows; two runs in one folder are not noticed there
-    fcntl = None  # type: ignore[assignment]
+from ..records import only_one_in, unwritable
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 _BESIDE = ".last.ckpt.part"
@@ -96,9 +91,9 @@ def forget_previous(out: Path) -> None:
 
 @contextlib.contextmanager
 def only_run_in(out: Path) -> Iterator[None]:
-    """Inside, no other process can train into `out`; the lock goes with the process, however it ends.
+    """Inside, no other process can train into `out`, which is made where it is missing.
 
-    The folder is made where it is missing. The further processes of a run on several devices do not ask.
+    The further processes of a run on several devices do not ask.
 
     Raises:
         OutputUnwritable: the folder cannot be made.
@@ -108,19 +103,6 @@ def only_run_in(out: Path) -> Iterator[None]:
         out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise unwritable(out / LAST, error) from error
-    if fcntl is None or os.environ.get("LOCAL_RANK", "0") != "0":
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    with only_one_in(out, "training") if first else contextlib.nullcontext():
         yield
-        return
-    folder = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SettingInvalid(
-                f"another run is training into {out}; wait for its end, or choose another --out"
-            ) from error
-        except OSError:  # a file system without locks
-            pass
-        yield
-    finally:
-        os.close(folder)

@@ -71,9 +71,17 @@ def list_ucf101(folder: Path, split: int = 1) -> VideoList:
                     f"{file} has the line {line!r}, not CLASS/VIDEO of a class in classInd.txt; "
                     f"closest: {near}"
                 )
-            videos.append(LabelledVideo(folder / "UCF-101" / place, names.index(place.parts[0])))
+            label = names.index(place.parts[0])
+            # without a suffix the number may be the name's own
+            numbered_as = _NUMBERED.search(line) if place.suffix else None
+            if numbered_as and int(numbered_as[0]) != label + 1:
+                raise SettingInvalid(
+                    f"{file} has the line {line!r}, but {names[label]} is number {label + 1} in "
+                    "classInd.txt; fetch both lists again"
+                )
+            videos.append(LabelledVideo(folder / "UCF-101" / place, label))
         parts.append(tuple(videos))
-    return VideoList(names, *parts)
+    return _each_once(VideoList(names, *parts), lists)
 
 
 def list_jester(folder: Path) -> VideoList:
@@ -90,7 +98,9 @@ def list_jester(folder: Path) -> VideoList:
     names = tuple(_lines(labels)) if labels.is_file() else class_names("jester")
     train = _jester_rows(folder, "jester-v1-train.csv", names)
     if (folder / "jester-v1-validation.csv").is_file():
-        return VideoList(names, train, _jester_rows(folder, "jester-v1-validation.csv", names))
+        validation = _jester_rows(folder, "jester-v1-validation.csv", names)
+        return _each_once(VideoList(names, train, validation), folder)
+    _each_once(VideoList(names, train, ()), folder)
     held_out = [_is_held_out(video.path.name) for video in train]
     return VideoList(
         names,
@@ -101,7 +111,13 @@ def list_jester(folder: Path) -> VideoList:
 
 def _jester_rows(folder: Path, name: str, names: tuple[str, ...]) -> tuple[LabelledVideo, ...]:
     videos = []
-    for fields in csv.reader(_lines(folder / name), delimiter=";"):
+    try:
+        rows = [*csv.reader(_lines(folder / name), delimiter=";")]
+    except csv.Error as error:
+        raise SettingInvalid(
+            f"{str(folder / name)!r} is no list of ID;LABEL, one a line ({error}); fetch it again"
+        ) from error
+    for fields in rows:
         row = [field.strip() for field in fields]
         if len(row) != 2 or not row[0].isalnum() or row[1] not in names:
             near = closest(row[-1], names, 1)
@@ -111,6 +127,30 @@ def _jester_rows(folder: Path, name: str, names: tuple[str, ...]) -> tuple[Label
             )
         videos.append(LabelledVideo(folder / "20bn-jester-v1" / row[0], names.index(row[1])))
     return tuple(videos)
+
+
+def _each_once(found: VideoList, lists: Path) -> VideoList:
+    """The same list.
+
+    Raises:
+        SettingInvalid: a video is named twice: with two labels, in both lists, or just so.
+    """
+    seen: dict[Path, tuple[int, str]] = {}
+    for kind, part in (("training", found.train), ("validation", found.validation)):
+        for video in part:
+            if video.path not in seen:
+                seen[video.path] = (video.label, kind)
+                continue
+            label, where = seen[video.path]
+            if label != video.label:
+                names = f"{found.class_names[label]!r} and {found.class_names[video.label]!r}"
+                what = f"with two labels, {names}"
+            else:
+                what = f"twice for {kind}" if where == kind else "for training and for validation"
+            raise SettingInvalid(
+                f"the lists in {str(lists)!r} name {video.path.name!r} {what}; take one of the lines out"
+            )
+    return found
 
 
 def present(found: VideoList, folder: Path) -> tuple[VideoList, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from ..models.registry import load_model
 from ..pipeline import versions
 from ..records import write_bytes_atomically, write_json
 from ..tconv.inflate import inflate
+from ..units.faults import explained
 from .checkpoint import LAST, PREVIOUS, forget_previous, last_sound, only_run_in
 from .recipes import Recipe, as_toml, differences, parse_recipe, recipe_text
 from .samples import Data, open_data
@@ -162,7 +163,8 @@ def _probe(loop: Any, network: nn.Module, recipe: Recipe, classes: int) -> None:
     size = (recipe.data.frames, recipe.data.height, recipe.data.width)
     clip = loop.as_input(torch.full((1, 3, *size), 0.5), network)
     try:
-        loop.outputs_of(network.eval(), clip, classes)
+        with explained(network, size, ""):
+            loop.outputs_of(network.eval(), clip, classes)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise ModelUnusable(

@@ -3,7 +3,6 @@
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -11,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from ..errors import ClipTooSmall, KinetoscopeError, ModelUnusable, listed
+from ..errors import ClipTooSmall, KinetoscopeError, ModelUnusable, listed, one_line
 
 # what torch says when a map has become smaller than a kernel, and nothing else
 _TOO_SMALL = (
@@ -36,7 +35,7 @@ FORWARD_FAULTS = (
     TypeError,
     ValueError,
 )
-"""What a forward pass commonly raises, by its own fault or given meta tensors; the rest is shown as it is."""
+"""What a forward pass commonly raises, by its own fault or given meta tensors."""
 
 # signs of memory that was not enough, which is no fault of the forward pass
 _NO_MEMORY = ("out of memory", "can't allocate memory")
@@ -60,6 +59,10 @@ _MENDS = (
 
 class ForwardFault(ModelUnusable, RuntimeError):
     """The network's own code failed, forwards or backwards."""
+
+
+class ForwardEnded(ForwardFault, SystemExit):
+    """The network's own code ended the program: still an end to who waits for one."""
 
 
 Found = TypeVar("Found")
@@ -157,31 +160,46 @@ def explain_misfit(error: RuntimeError, model: nn.Module, clip: tuple[int, ...],
     raise ClipTooSmall(f"a clip of {size} (TxHxW) {what} layer {failing!r}; {mend}") from error
 
 
-@contextmanager
-def explained(model: nn.Module, clip: tuple[int, ...], layer: str) -> Iterator[None]:
-    """Inside, what a forward pass of `model` on a clip (T, H, W) raises becomes one line.
+class explained:  # noqa: N801 - used as a function is
+    """Inside, whatever a forward pass of `model` on a clip (T, H, W) raises becomes one line.
+
+    A class, for the code there is not ours: it may raise anything, and even end the program.
 
     Raises:
         ModelUnusable, ClipTooSmall: as `explain_misfit`.
         ForwardFault: the network's own code failed; naming the layer, what it was given, and the reason.
     """
-    try:
-        yield
-    except KinetoscopeError:
-        raise
-    except FORWARD_FAULTS as error:
-        if any(sign in str(error) for sign in _NO_MEMORY):
-            raise
+
+    def __init__(self, model: nn.Module, clip: tuple[int, ...], layer: str) -> None:
+        """Args: as `explain_misfit` has them."""
+        self._model, self._clip, self._layer = model, clip, layer
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None or not _is_of_the_network(error):
+            return
         if isinstance(error, RuntimeError):
-            explain_misfit(error, model, clip, layer)
-        raise _forward_fault(error, model, clip) from error
+            explain_misfit(error, self._model, self._clip, self._layer)
+        raise _forward_fault(error, self._model, self._clip) from error
 
 
-def _forward_fault(error: Exception, model: nn.Module, clip: tuple[int, ...]) -> ForwardFault:
+def _is_of_the_network(error: BaseException) -> bool:
+    """Whether it is neither told already, nor of too little memory, nor somebody who stops the program."""
+    if isinstance(error, (KinetoscopeError, MemoryError, Warning)):
+        return False
+    return isinstance(error, (Exception, SystemExit)) and not any(s in str(error) for s in _NO_MEMORY)
+
+
+def _forward_fault(error: BaseException, model: nn.Module, clip: tuple[int, ...]) -> ForwardFault:
     name, given = next(_failing(error.__traceback__, model), ("", ""))
     where = f"in layer {name!r}" if name else "of the network"
     shapes = f", given {given}," if given else f" on a clip of {'x'.join(map(str, clip))} (TxHxW)"
-    return ForwardFault(f"the forward pass {where}{shapes} failed with {_told(error)}")
+    fault = ForwardEnded if isinstance(error, SystemExit) else ForwardFault
+    return fault(f"the forward pass {where}{shapes} failed with {_told(error)}")
 
 
 def explain_backward(error: BaseException, layer: str) -> None:
@@ -194,15 +212,13 @@ def explain_backward(error: BaseException, layer: str) -> None:
     while trace is not None and not inside:
         inside = trace.tb_frame.f_code.co_name == "_engine_run_backward"
         trace = trace.tb_next
-    if not inside or not isinstance(error, FORWARD_FAULTS) or isinstance(error, KinetoscopeError):
-        return
-    if any(sign in str(error) for sign in _NO_MEMORY):
+    if not inside or not _is_of_the_network(error):
         return
     raise ForwardFault(f"the gradient of layer {layer!r} failed with {_told(error)}") from error
 
 
 def _told(error: BaseException) -> str:
-    said = " ".join(str(error).split())
+    said = one_line(error)
     mend = next((mend for signs, mend in _MENDS if any(sign in said for sign in signs)), "mend forward")
     if len(said) > 300:
         said = f"{said[:300]}..."

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import LayerNotFound, SettingInvalid, closest
+from ..errors import LayerNotFound, ModelUnusable, SettingInvalid, closest
 from .faults import (
     check_gradient,
     check_weights,
@@ -68,7 +68,7 @@ class Tap:
         self._dtype, self._half = working_dtype(model), precision == "bf16"
         self._layout = Layout(model)
         self._calls: list[Any] = []
-        self._recomputed = False
+        self._recomputed = self._looked = False
         self._loan: Loan | None = None
 
     def __enter__(self) -> "Tap":
@@ -132,6 +132,15 @@ class Tap:
         assert laid_out is not None
         if self._units is not None and not self._narrowed:
             laid_out = laid_out[:, self._units]
+        # a clip of one colour is divided by its own spread in some networks
+        if not self._looked and laid_out.device.type != "meta" and bool((x != x.flatten()[0]).any()):
+            self._looked = True  # once: it costs a wait for the device
+            size = "x".join(map(str, x.shape[2:]))
+            if bool(laid_out.detach().isnan().any()):
+                raise ModelUnusable(
+                    f"layer {self._layer!r} gives NaN on a clip of {size} (TxHxW); "
+                    "mend the division, root or logarithm in forward, or choose a layer before it"
+                )
         return laid_out.to(self._dtype) if self._half else laid_out
 
     def _reach(self, x: Tensor) -> Any:
