@@ -115,8 +115,8 @@ def sheet(rows: list[dict[str, Any]], path: Path, frames: int = 4) -> None:
             axis.imshow(strip.permute(1, 2, 0).numpy(), interpolation="nearest")
             axis.set(xticks=[], yticks=[])
             axis.set_xlabel(
-                f"response {row['response']:.3g}, contrast {row['contrast']:.2f}, chroma {row['chroma']:.2f}, "
-                f"at the limits {row['limits']:.2f}, slope {row['slope']:.1f}"
+                f"response {row['response']:.3g}, contrast {row['contrast']:.2f}, chroma "
+                f"{row['chroma']:.2f}, at the limits {row['limits']:.2f}, slope {row['slope']:.1f}"
             )
             if row["search"] == next(iter(PRESETS)):
                 axis.set_ylabel(row["name"] or f"{row['layer']} {row['unit']}")
