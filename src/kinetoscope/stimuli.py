@@ -57,6 +57,8 @@ def to_contrast(clips: Tensor, wanted: float | Tensor, rounds: int = 8) -> Tenso
     """Scale clips about mid grey (B, ...) to a contrast; what leaves [-0.5, 0.5] is cut, the rest grows."""
     scaled = clips * (wanted / contrast(clips).clamp(min=1e-12))
     for _ in range(rounds):
+        if float(scaled.abs().amax()) <= 0.5:
+            return scaled
         scaled = scaled.clamp(-0.5, 0.5)
         scaled = scaled * (wanted / contrast(scaled).clamp(min=1e-12))
     return scaled.clamp(-0.5, 0.5)

@@ -11,6 +11,7 @@ from kinetoscope.errors import SettingInvalid
 from kinetoscope.metric import MetricOperator, NaturalMetric, usual_metric
 from kinetoscope.optimal.ascend import AdamSettings, maximize, unit_generator
 from kinetoscope.optimal.beginnings import beginnings
+from kinetoscope.optimal.calm import CalmSettings, variation
 from kinetoscope.optimal.natural import natural_optima, natural_start
 from kinetoscope.optimal.objective import channel_relu, unit
 from kinetoscope.optimal.settings import OptimalSettings
@@ -199,3 +200,14 @@ def test_requests_that_make_no_sense_are_refused():
     ):
         with pytest.raises(SettingInvalid, match=words):
             ks.visualize(model, "0", [0], card=card, **options)
+
+
+@pytest.mark.parametrize("free", [False, True])
+def test_the_slope_of_variation_is_its_gradient(free):
+    x = 0.1 * torch.randn(2, 3, 4, 7, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    freed = torch.tensor([free, False])
+    settings = CalmSettings(chroma=3.0, contrast=0.7)
+    x.requires_grad_(True)
+    cost, slope = variation(x, settings, freed)
+    (wanted,) = torch.autograd.grad(cost.sum(), x)
+    torch.testing.assert_close(slope, wanted)

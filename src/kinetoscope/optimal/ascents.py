@@ -29,7 +29,7 @@ def ascend(
     draws = torch.stack([draw(settings.transforms, max(shaken, 1), g) for g in generators], dim=1)
     draws, energies = draws.to(climb.x.device), torch.zeros(2, len(climb.x), device=climb.x.device)
     best, value = climb.x, torch.full((len(climb.x),), float("-inf"), device=climb.x.device)
-    for step in range(steps + 1):
+    for step in range(steps):
         moved = partial(_moved, search, draws[step]) if step < shaken else None
         fading = max(0.0, 1 - step / (0.5 * steps))
         values, gradient = search.climb(climb.x, every, moved, fading)
@@ -37,8 +37,6 @@ def ascend(
             better = values > value
             best = torch.where(better.view(-1, 1, 1, 1, 1), climb.x, best)
             value = torch.where(better, values, value)
-        if step == steps:
-            break
         if step < max(1, steps // 4):  # later ones count more: a unit that is open at grey says nothing there
             energies = 0.7 * energies + climb.operator.energies(gradient)
             climb.free = energies[0] > energies[1]
@@ -48,7 +46,7 @@ def ascend(
         search.told(values, every)
         if step == steps // 2:
             climb.budget = enough_contrast(search, settings, climb)
-    return best.clone(), value
+    return _better(search, climb, every, best, value)
 
 
 def _moved(search: Passes, draws: Tensor, x: Tensor) -> VideoBatch:
@@ -60,16 +58,23 @@ def steady(
 ) -> tuple[VideoBatch, Tensor]:
     """An ascent without transforms, whose best clip, as the network sees it, is never below its start."""
     best, value = climb.shown, torch.full((len(climb.x),), float("-inf"), device=climb.x.device)
-    for step in range(steps + 1):
+    for step in range(steps):
         values, gradient = search.climb(climb.x, chosen, lambda x: search.shown(climb.under_matte(x)))
         better = values > value
         best = torch.where(better.view(-1, 1, 1, 1, 1), climb.shown, best)
         value = torch.where(better, values, value)
-        if step == steps:
-            break
         climb.move(climb.direction(gradient), rate * cosine(step, steps, 0.1))
         search.told(values, chosen)
-    return best, value
+    return _better(search, climb, chosen, best, value)
+
+
+def _better(
+    search: Passes, climb: Climb, chosen: Sequence[int], best: VideoBatch, value: Tensor
+) -> tuple[VideoBatch, Tensor]:
+    """Where the last step led, if that is better: a look without a gradient."""
+    values = search.values(climb.shown, chosen)
+    better = values > value
+    return torch.where(better.view(-1, 1, 1, 1, 1), climb.shown, best), torch.maximum(value, values)
 
 
 def enough_contrast(search: Passes, settings: OptimalSettings, climb: Climb) -> Tensor:

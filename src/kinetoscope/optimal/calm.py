@@ -59,18 +59,24 @@ _FURTHEST = 0.03
 """Largest root mean square of a step uphill."""
 
 
-def variation(x: VideoBatch, settings: CalmSettings, free: Tensor) -> Tensor:
-    """What calming lowers, (B,): total variation in space, distance from grey, contrast.
+def variation(x: VideoBatch, settings: CalmSettings, free: Tensor) -> tuple[Tensor, Tensor]:
+    """What calming lowers, (B,), and its gradient: total variation in space, distance from grey, contrast.
 
     Args:
         x: clips about mid grey.
         free: (B,) true where colour costs nothing.
     """
     across, down = F.pad(x.diff(dim=-1), (0, 1)), F.pad(x.diff(dim=-2), (0, 0, 0, 1))
+    edge = (across.square() + down.square() + EDGE**2).sqrt()
+    colour = x - x.mean(dim=1, keepdim=True)
+    weight = settings.chroma * _wide(~free)
     places = tuple(range(1, x.ndim))
-    total = (across.square() + down.square() + EDGE**2).sqrt().mean(dim=places)
-    chroma = (x - x.mean(dim=1, keepdim=True)).square().mean(dim=places) * ~free
-    return total + settings.chroma * chroma + settings.contrast * x.square().mean(dim=places)
+    cost = (edge + weight * colour.square() + settings.contrast * x.square()).mean(dim=places)
+    across, down = across / edge, down / edge
+    # a difference pulls at both its pixels
+    slope = F.pad(across[..., :-1], (1, 0)) - across + F.pad(down[..., :-1, :], (0, 0, 1, 0)) - down
+    slope = slope + 2 * weight * colour + 2 * settings.contrast * x
+    return cost, slope / x[0].numel()
 
 
 def calm(
@@ -95,16 +101,13 @@ def calm(
     """
     kept, lowest = x, torch.full_like(least, float("inf"))
     aim = least + 0.01 * least.abs()  # a little above, for the last step may fall short
-    for step in range(steps + 1):
+    for step in range(steps):
         value, gradient = measure(x)
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_()
-            cost = variation(leaf, settings, free)
-            (slope,) = torch.autograd.grad(cost.sum(), leaf)
-        cost = cost.detach()
+        cost, slope = variation(x, settings, free)
         better = (value >= least) & (cost < lowest)
         kept, lowest = torch.where(_wide(better), x, kept), torch.where(better, cost, lowest)
-        if step == steps:
+        done(value)
+        if step == steps - 1:
             break
         fading = 1 - 0.8 * step / steps
         down = slope / root_mean_square(slope) * settings.step * fading
@@ -113,7 +116,6 @@ def calm(
         wanted = settings.recover * (aim - value) + (gradient * down).flatten(1).sum(dim=1)
         length = (wanted / gained).clamp(0, _FURTHEST)
         x = (x - down + _wide(length) * up).clamp(-0.5, 0.5)
-        done(value)
     return kept
 
 

@@ -84,7 +84,8 @@ def local_energy(up: Tensor, window: int = 9) -> Tensor:
     """Mean square around each place, 9x9, of each frame."""
     pad = [min(window // 2, size - 1) for size in up.shape[-2:]]
     around = F.pad(up.square().mean(dim=1), [pad[1], pad[1], pad[0], pad[0]], mode="reflect")
-    return F.avg_pool2d(around, [2 * p + 1 for p in pad], 1)[:, None]
+    rows, columns = (2 * p + 1 for p in pad)  # one axis after the other: 18 sums a place instead of 81
+    return F.avg_pool2d(F.avg_pool2d(around, (rows, 1), 1), (1, columns), 1)[:, None]
 
 
 def frame_energy(up: Tensor) -> Tensor:
