@@ -161,12 +161,12 @@ def _bumps(images: Tensor) -> Tensor:
 
 def evened(canvases: Canvases, roughest: float, textures: "Textures") -> Canvases:
     """Each canvas, blurred just as much as holds the frame's extent of it to `roughest`, or not at all."""
+
+    def smooth_enough(image: Tensor) -> bool:
+        return roughness(textures.frame(image)) <= roughest
+
     found = []
     for canvas in canvases:
-
-        def smooth_enough(image: Tensor) -> bool:
-            return roughness(textures.frame(image)) <= roughest
-
         soft, blurs = canvas, 0
         while not smooth_enough(soft) and blurs < MOST_BLURS:
             canvas, soft, blurs = soft, blur(soft[None])[0], blurs + 1
