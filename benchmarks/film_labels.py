@@ -3,11 +3,11 @@
     python benchmarks/film_labels.py MODEL LAYER --weights FILE [--units 0,2,4] [--size 16x64x64]
                                      [--least 0.2] [--out DIR] [--json FILE]
 
-Gratings of several wavelengths and speeds drift in 16 directions; a direction's response r is the unit's mean
-positive part at the wavelength and speed that the unit prefers. Selectivity is |sum r e^(ia)| / sum r, the
-preferred direction the angle of that sum. Units that reach --least are visualized from noise and taken apart,
-and the film's direction is compared with the one that gratings prefer. --out leaves pictures: frames,
-the texture, the reconstruction.
+Gratings of several colours, wavelengths and speeds drift in 16 directions. A direction's response r is what
+the unit's mean positive part gains on mid grey, at the colour, wavelength and speed that it prefers;
+selectivity is |sum r e^(ia)| / sum r, the preferred direction the angle of that sum. Units that reach
+--least are visualized from noise and taken apart, and the film's direction is compared with the one that
+gratings prefer. --out leaves pictures: frames, below them the texture and the reconstruction.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import json
 import math
 import statistics
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import torch
@@ -25,15 +26,15 @@ from torch import Tensor, nn
 from kinetoscope.models.registry import load_model
 from kinetoscope.pipeline import account_for, versions, visualize_each
 from kinetoscope.results import UnitResult
-from kinetoscope.stimuli import grating
+from kinetoscope.stimuli import colours, grating, to_contrast
 from kinetoscope.types import MOTION_LABELS
 from kinetoscope.units.unit import parse_size, parse_units
 
 ANGLES = tuple(22.5 * k for k in range(16))
 WAVELENGTHS = (4.0, 7.0, 12.0, 22.0)
-SPEEDS = (0.5, 1.0, 2.0, 4.0)
-CONTRAST = 0.5
-"""Amplitude of the gratings, as a share of black to white."""
+SPEEDS = (0.5, 1.0, 2.0)
+CONTRAST = 0.2
+"""Root mean square about mid grey, as that of the films."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,13 @@ class Tuning:
     """What gratings say of a unit.
 
     Attributes:
-        direction_deg: preferred; selectivity: in [0, 1]; wavelength, speed: where the response is greatest.
+        direction_deg: preferred; selectivity: in [0, 1].
+        colour, wavelength, speed: where the response is greatest.
     """
 
     direction_deg: float
     selectivity: float
+    colour: str
     wavelength: float
     speed: float
 
@@ -53,29 +56,35 @@ class Tuning:
 def tunings(model: nn.Module, layer: str, units: list[int], size: tuple[int, int, int]) -> list[Tuning]:
     """Of each unit, from the responses to all gratings."""
     account, chosen = account_for(model, layer, units, size=size, objective="channel-relu")
-    table = torch.zeros(len(units), len(WAVELENGTHS), len(SPEEDS), len(ANGLES))
+    axes = colours(3)
+    shown = list(product(axes, WAVELENGTHS, SPEEDS))
+    table = torch.zeros(len(units), len(shown), len(ANGLES))
     with account.listening(chosen) as (forward, objectives), torch.no_grad():
-        for i, wavelength in enumerate(WAVELENGTHS):
-            for j, speed in enumerate(SPEEDS):
-                for k, angle in enumerate(ANGLES):
-                    clip = 0.5 + CONTRAST * grating((3, *size), wavelength, angle, speed)
-                    answer = forward(clip[None])
-                    table[:, i, j, k] = torch.stack([objective(answer).squeeze() for objective in objectives])
-    return [tuning(responses) for responses in table]
+
+        def responses(clip: Tensor) -> Tensor:
+            answer = forward(0.5 + clip)
+            return torch.stack([objective(answer).squeeze() for objective in objectives])
+
+        resting = responses(torch.zeros(1, 3, *size))
+        for i, (colour, wavelength, speed) in enumerate(shown):
+            for k, angle in enumerate(ANGLES):
+                clip = grating((3, *size), wavelength, angle, speed, colour=axes[colour])
+                table[:, i, k] = responses(to_contrast(clip[None], CONTRAST)) - resting
+    return [tuning(gains, shown) for gains in table]
 
 
-def tuning(responses: Tensor) -> Tuning:
-    """Of one unit, from its responses (wavelength, speed, angle)."""
-    best = int(responses.clamp(min=0).amax(dim=2).argmax())
-    i, j = divmod(best, len(SPEEDS))
-    heights = responses[i, j].clamp(min=0).tolist()
+def tuning(gains: Tensor, shown: list[tuple[str, float, float]]) -> Tuning:
+    """Of one unit, from what it gains (stimulus, angle) by (colour, wavelength, speed)."""
+    best = int(gains.amax(dim=1).argmax())
+    heights = gains[best].clamp(min=0).tolist()
     turns = zip(heights, ANGLES, strict=True)
     total = sum(height * cmath.exp(1j * math.radians(angle)) for height, angle in turns)
     return Tuning(
         direction_deg=math.degrees(cmath.phase(total)) % 360,
         selectivity=abs(total) / max(sum(heights), 1e-12),
-        wavelength=WAVELENGTHS[i],
-        speed=SPEEDS[j],
+        colour=shown[best][0],
+        wavelength=shown[best][1],
+        speed=shown[best][2],
     )
 
 
@@ -87,6 +96,7 @@ def row_of(result: UnitResult, told: Tuning) -> dict[str, object]:
         "unit": result.record["unit"],
         "prefers_deg": told.direction_deg,
         "selectivity": told.selectivity,
+        "colour": told.colour,
         "wavelength_px": told.wavelength,
         "grating_speed": told.speed,
         "label": motion.label,
