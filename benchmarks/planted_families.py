@@ -23,15 +23,10 @@ from kinetoscope.evaluation.flow import available, flow_programs
 from kinetoscope.evaluation.pack import write_pack
 from kinetoscope.evaluation.planted import compare
 from kinetoscope.motion.decompose import DecomposeSettings, decompose
+from kinetoscope.motion.metrics import roughness
 from kinetoscope.motion.summary import summarize
 from kinetoscope.pipeline import versions
-from kinetoscope.types import Image
 from kinetoscope.units.unit import parse_size
-
-
-def roughness(image: Image) -> float:
-    """Total variation: mean absolute differences along x and y."""
-    return float(image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean())
 
 
 def measured(case: ClipCase, seed: int, method: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import statistics
 from pathlib import Path
 
 import kinetoscope as ks
+from kinetoscope.motion.metrics import roughness
 from kinetoscope.motion.summary import summarize
-from kinetoscope.types import Image
 
 # the published code on these videos, 2000 steps: PSNR (dB), displacement TV, static PSNR (dB)
 PUBLISHED = {
@@ -30,11 +30,6 @@ PUBLISHED = {
     "vqvae_conv0_f0": (27.0, 0.069, 31.3),
     "vqvae_block3_f3": (16.8, 0.101, 12.7),
 }
-
-
-def roughness(image: Image) -> float:
-    """Total variation: mean absolute differences along x and y."""
-    return float(image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean())
 
 
 def main() -> None:

@@ -5,9 +5,11 @@ import torch
 
 from kinetoscope.evaluation.clips import noise_texture, planted_clip, translation
 from kinetoscope.motion.light import Light, steady
+from kinetoscope.motion.metrics import roughness
 from kinetoscope.motion.texture import (
     Textures,
     displacement_to,
+    evened,
     fit_textures,
     key_shares,
     standing_textures,
@@ -61,3 +63,18 @@ def test_blended_textures_are_rendered_with_their_shares():
     images = torch.stack([torch.zeros(1, H, W), torch.ones(1, H, W)])
     seen = textures.render(textures.around(images))
     assert seen[:, 0, 4, 5].tolist() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+
+
+def test_only_what_is_too_rough_is_blurred_and_just_enough():
+    rough, smooth = (
+        torch.rand(1, 3, H, W, generator=torch.Generator().manual_seed(3)),
+        torch.zeros(1, 3, H, W),
+    )
+    both = torch.cat([rough, smooth])
+    textures = Textures([torch.zeros(T, 2, H, W)] * 2, key_shares((1, 3), T))
+    canvases = textures.around(both)
+    found = textures.frame(evened(canvases, 0.5 * roughness(rough[0]), textures))
+    assert 0.49 < roughness(found[0]) / roughness(rough[0]) <= 0.5
+    assert torch.equal(found[1], both[1])
+    assert torch.equal(evened(canvases, 1.01 * roughness(rough[0]), textures), canvases)
+    assert torch.isfinite(evened(canvases, 0.0, textures)).all()

@@ -40,7 +40,8 @@ class CoherentSettings:
         levels: of the image pyramid at most; coarsest: shortest side of its smallest pictures, pixels.
         search: how far content is looked for at the coarsest level, its pixels.
         cells: distance of the velocity grid's nodes at each level, finest first, frame pixels.
-        rounds: Gauss-Newton rounds at each level, finest first.
+        rounds: Gauss-Newton rounds at each level, finest first, at most;
+        settled: root mean square change of the steps below which no other round is taken, pixels.
         reach: longest chain at each level, finest first, frames; a power of two.
         spatial, temporal: weights of the velocity differences of neighbouring nodes and frames; those in
             space count after the nearest affine field is taken away, so that turning and growing cost
@@ -62,7 +63,8 @@ class CoherentSettings:
     coarsest: int = 12
     search: int = 4
     cells: tuple[float, ...] = (2.0, 4.0, 8.0)
-    rounds: tuple[int, ...] = (6, 5, 4)
+    rounds: tuple[int, ...] = (12, 5, 4)
+    settled: float = 1e-3
     reach: tuple[int, ...] = (4, 2, 1)
     spatial: float = 28.0
     temporal: float = 6.0
@@ -144,7 +146,10 @@ class _Search:
             field = resize_field(field, nodes.rows, nodes.columns)
             cell = nodes.cell * 2**level
             for _ in range(self.settings.rounds[level]):
+                before = field
                 field = self._round(field, nodes, cell, level, reach or self.settings.reach[level])
+                if float((field - before).square().mean().sqrt()) < self.settings.settled:
+                    break
         return CoherentSteps(field, cell)
 
     def _round(self, field: Tensor, nodes: Nodes, cell: Tensor, level: int, reach: int) -> Tensor:

@@ -1,5 +1,6 @@
 """The layered account: coherent motion, light, jitter, each explaining what the ones before it leave."""
 
+import statistics
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -13,8 +14,9 @@ from .findings import Found
 from .jitter import JitterSettings, jitter_step
 from .lifetime import carried, key_times, texture_lifetime, unmatched
 from .light import Light, LightSettings, fit_light, gauged, steady
+from .metrics import roughness
 from .nodes import Nodes
-from .texture import Textures, displacement_to, fit_textures, key_shares, standing_textures
+from .texture import Textures, displacement_to, evened, fit_textures, key_shares, standing_textures
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class LayeredSettings:
         renew: share of the temporal variance that one texture must leave before several take each other's
             place.
         smooth: weight of the squared differences of neighbours in a texture.
+        roughest: a texture that stands still, or that others take the place of, is seen as it is, and so is
+            held to this multiple of the frames' median roughness: what is rougher was made for the blend.
     """
 
     coherent: CoherentSettings = field(default_factory=CoherentSettings)
@@ -40,6 +44,7 @@ class LayeredSettings:
     least_carried: float = 0.5
     renew: float = 0.1
     smooth: float = 1e-2
+    roughest: float = 1.1
 
 
 @dataclass(frozen=True)
@@ -205,9 +210,13 @@ def _told(
         displacement = displacement + jitter
         velocity = content_velocity(displacement, ahead)
     canvases = fit.canvases.clamp(0, 1)
+    if moving is standing or len(times) > 1:  # one that moves is seen blurred, between its pixels
+        rough = statistics.median(roughness(frame) for frame in video)
+        canvases = evened(canvases, settings.roughest * rough, fit.textures)
     fetched = fit.textures.render(canvases, jitter)
     reconstruction = fit.light.on(fetched).clamp(0, 1)
     alone = fit.textures.render(canvases[shown][None].expand_as(canvases), jitter)
+    left = _error(reconstruction, video)
     covered, entered = unmatched(ahead, back)
     change = carried(video, back, settings.light)
     return Found(
@@ -219,7 +228,7 @@ def _told(
         light=fit.light,
         reconstruction=reconstruction,
         single=fit.light.on(alone).clamp(0, 1),
-        errors=(moving.bare, moving.lit, _error(reconstruction, video)),
+        errors=(max(moving.bare, left), max(moving.lit, left), left),
         renewed=still - standing.bare,
         lifetime=lifetime,
         carried=None if change is None else change[0],

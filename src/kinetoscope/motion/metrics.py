@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..types import Flow, Video
+from ..types import Flow, Image, Video
 
 PEAK_DB = 100.0
 """Ceiling of a peak signal-to-noise ratio, so that identical videos have a finite one."""
@@ -35,6 +35,11 @@ def displacement_tv(displacement: Flow) -> float:
     height, width = displacement.shape[-2:]
     frame = displacement.new_tensor([width, height]).view(1, 2, 1, 1)
     return float(sum(differences(displacement / frame)))
+
+
+def roughness(image: Image) -> float:
+    """Total variation of one image: mean absolute differences along x and along y, summed."""
+    return float(image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean())
 
 
 def temporal_variance(video: Video) -> float:

@@ -10,12 +10,17 @@ from torch import Tensor
 from ..types import Flow, Velocity, Video
 from ..warp import accumulate, pixel_grid, sample
 from .light import Light
+from .metrics import roughness
+from .pyramid import blur
 from .solve import conjugate_gradients
 
 Canvases = Float[Tensor, "key channel rows columns"]
 
 FARTHEST = 3
 """A canvas reaches at most so many frame sizes beyond the frame on each side."""
+
+MOST_BLURS = 6
+"""After so many what is still too rough is left: a flat clip allows no roughness at all."""
 
 
 def displacement_to(key: int, ahead: Velocity, back: Velocity) -> Flow:
@@ -77,8 +82,8 @@ class Textures:
         """Images of the frame's extent, continued to the canvases by their borders."""
         return F.pad(images, (self._left, self._right, self._top, self._bottom), mode="replicate")
 
-    def frame(self, canvases: Canvases) -> Float[Tensor, "key channel height width"]:
-        """The frame's extent of each canvas."""
+    def frame(self, canvases: Tensor) -> Tensor:
+        """The frame's extent of each canvas, (..., H, W)."""
         rows = slice(self._top, self._top + self.height)
         return canvases[..., rows, self._left : self._left + self.width]
 
@@ -152,3 +157,22 @@ def _bumps(images: Tensor) -> Tensor:
         out.narrow(axis, 1, size - 1).add_(step)
         out.narrow(axis, 0, size - 1).sub_(step)
     return out
+
+
+def evened(canvases: Canvases, roughest: float, textures: "Textures") -> Canvases:
+    """Each canvas, blurred just as much as holds the frame's extent of it to `roughest`, or not at all."""
+
+    def smooth_enough(image: Tensor) -> bool:
+        return roughness(textures.frame(image)) <= roughest
+
+    found = []
+    for canvas in canvases:
+        soft, blurs = canvas, 0
+        while not smooth_enough(soft) and blurs < MOST_BLURS:
+            canvas, soft, blurs = soft, blur(soft[None])[0], blurs + 1
+        low, high = 0.0, 1.0
+        for _ in range(8 if blurs else 0):
+            middle = (low + high) / 2
+            low, high = (low, middle) if smooth_enough(torch.lerp(canvas, soft, middle)) else (middle, high)
+        found.append(torch.lerp(canvas, soft, high) if blurs else canvas)
+    return torch.stack(found)
