@@ -125,6 +125,15 @@ def test_what_stands_behind_a_film_is_no_matter(tmp_path: Path, case) -> None:
         assert len(read_video(path)) == LONG
 
 
+@pytest.mark.parametrize("name", [b"pdin", b"Abc1"])
+def test_boxes_that_are_not_known_are_stepped_over(tmp_path: Path, name: bytes) -> None:
+    path = made(tmp_path / "a", *FILMS[2])
+    data = path.read_bytes()
+    at = data.index(b"moof") - 4
+    path.write_bytes(data[:at] + struct.pack(">I4s8x", 16, name) + data[at:])
+    assert len(read_video(path)) == LONG
+
+
 def _removed(data: bytes, step: int) -> bytes:
     start, end = len(data) // 3 // step * step, len(data) // 2 // step * step
     return data[:start] + data[end:]

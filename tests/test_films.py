@@ -289,3 +289,49 @@ def test_an_avi_that_claims_a_frame_too_many_is_whole(tmp_path: Path, claimed: i
     data[length : length + 4] = claimed.to_bytes(4, "little")
     path.write_bytes(data)
     assert len(read_video(path)) == T
+
+
+def test_another_film_in_the_file_that_is_longer_is_no_cut(tmp_path: Path) -> None:
+    """Not every writer notes each stream's own duration; the whole file's is that of the longest."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=10) for _ in range(2)]
+        for stream, disposition in zip(streams, (av.stream.Disposition.default, 0), strict=True):
+            stream.height, stream.width, stream.pix_fmt, stream.disposition = H, W, "yuv420p", disposition
+        for stream, frames in zip(streams, (smooth(), smooth(LONG)), strict=True):
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+    data = path.read_bytes()
+    assert b"DURATION" in data
+    path.write_bytes(data.replace(b"DURATION", b"WRITTEN."))
+    assert len(read_video(path)) == T
+
+
+@pytest.mark.parametrize("kind", ["mp4", "matroska", "asf"])
+def test_a_last_frame_that_stays_long_is_no_cut(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    with av.open(str(path), "w", format=kind) as container:
+        stream = container.add_stream("mpeg4" if kind != "asf" else "wmv2", rate=10)
+        stream.height, stream.width, stream.pix_fmt = H, W, "yuv420p"
+        frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in smooth()]
+        packets = [packet for frame in [*frames, None] for packet in stream.encode(frame)]
+        packets[-1].duration *= 50
+        container.mux(packets)
+    assert len(read_video(path)) == T
+
+
+def test_a_damaged_picture_ends_the_part_that_is_read(tmp_path: Path) -> None:
+    for number, picture in enumerate(smooth()):
+        PillowImage.fromarray(picture).save(tmp_path / f"{number}.png")
+    data = (tmp_path / "3.png").read_bytes()
+    for less in (data[:-30], b""):
+        (tmp_path / "3.png").write_bytes(less)
+        assert "save it again, or read what comes before with --partial" in refusal(tmp_path)
+        with pytest.warns(InputNotice, match="3.png' is .*; going on with what comes before"):
+            assert torch.equal(read_video(tmp_path, partial=True), expected(smooth()[:3]))
+
+
+def test_a_container_that_is_not_read_is_told_as_such(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.nut", smooth(), "mpeg4", "nut")
+    assert "its container is none of those that are read" in refusal(path)

@@ -99,7 +99,7 @@ def read_frames(
         VideoUnreadable, ClipTooSmall: some only when the frame is reached.
     """
     if path.is_dir():
-        frames: Iterator[np.ndarray] = map(read_picture, folder_pictures(path))
+        frames: Iterator[np.ndarray] = _sound(_folder_frames(path), partial, tell)
     elif path.suffix.lower() in (*ANIMATION_SUFFIXES, *FRAME_SUFFIXES):
         frames = _sound(_animation_frames(path, tell), partial, tell)
     else:
@@ -126,6 +126,21 @@ def _sound(frames: Iterator[np.ndarray], partial: bool, tell: Tell) -> Iterator[
         if not partial:
             raise
         tell(f"{str(damage).rpartition(';')[0]}; going on with what comes before")
+
+
+def _folder_frames(folder: Path) -> Iterator[np.ndarray]:
+    for count, picture in enumerate(folder_pictures(folder)):
+        try:
+            require_present(picture)
+            frame = read_picture(picture)
+        except VideoUnreadable as error:
+            if count < 2:  # there is no clip before it
+                raise
+            told = str(error).rpartition(";")[0]
+            raise _Damage(
+                f"{told}; save it again, or read what comes before with --partial (partial=True)"
+            ) from error
+        yield frame
 
 
 def _film_frames(path: Path, held: int | None, max_bytes: int, tell: Tell) -> Iterator[np.ndarray]:
@@ -167,7 +182,10 @@ def _film_frames(path: Path, held: int | None, max_bytes: int, tell: Tell) -> It
     except av.error.FFmpegError as error:
         if count:
             raise _damaged(path, count, str(cut_off(path) or reason(error))) from error
-        raise _no_film(path, f"is no video that can be decoded ({reason(error)})") from error
+        # what libav says of containers that are not let in (AV_OPTIONS)
+        other = isinstance(error, av.error.ArgumentError)
+        why = "its container is none of those that are read" if other else reason(error)
+        raise _no_film(path, f"is no video that can be decoded ({why})") from error
     except (OSError, ValueError, MemoryError, UnicodeError) as error:
         raise VideoUnreadable(f"{shown(path)} cannot be decoded: {reason(error)}; give {KINDS}") from error
 

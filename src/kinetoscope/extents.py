@@ -79,7 +79,7 @@ def _boxes(file: BinaryIO, size: int) -> Cut | None:
     at = 0
     while at + 8 <= size:
         length, name = _numbers(file, at, ">I4s")
-        if name not in _BOXES:
+        if name not in _BOXES and not (name.isalnum() and 8 <= length <= size - at):
             return Cut("boxes", at) if _is_later(file, at, b"moof") else None
         if length == 1:
             (length,) = _numbers(file, at + 8, ">Q") if at + 16 <= size else (16,)

@@ -25,7 +25,8 @@ _SQUARE = 0.01  # pixels that are oblong by less are square: stretching by a pix
 _UNEVEN = 1.5  # how many times the shortest time between frames the longest may be before it is told
 # containers whose header says how long the film is; of others it is guessed from what is there
 _INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")  # of which it says each frame's place, or their number
-_TIMED = (*_INDEXED, "matroska,webm", "flv", "asf")
+# (ASF counts its packets, and how long its last frame is shown as well)
+_TIMED = (*_INDEXED, "matroska,webm", "flv")
 _CLOCK = 0.0025  # seconds by which times are rounded in files that count milliseconds
 _SEAM = 3  # packets: of the one that is doubted, the parser may still hold the next
 UNNUMBERED = ("mpegts", "mpeg", "flv", "ogg", "h264", "hevc")
@@ -50,7 +51,8 @@ def decoded(container: Any, stream: Any, promise: "Promise | None" = None) -> It
     """The frames of a stream in the order in which they are shown.
 
     Args:
-        promise: is told how far the container goes, sound included.
+        promise: is told how far the container goes, with sound, subtitles and other films: the longest sets
+            its duration.
     """
     codec = stream.codec_context
     codec.thread_type = "AUTO"  # the default, slices, hides damage instead of flagging it
@@ -58,7 +60,7 @@ def decoded(container: Any, stream: Any, promise: "Promise | None" = None) -> It
     if name is not None and stream.metadata.get("alpha_mode") == "1" and name in av.codecs_available:
         codec = av.CodecContext.create(name, "r")
     held: list[Any] = []
-    for packet in container.demux(*container.streams.audio, stream):
+    for packet in container.demux(*(() if promise is not None else (stream,))):
         if packet.size and promise is not None:
             promise.reach(packet)
         if packet.stream.index != stream.index or (promise is not None and promise.is_torn_off(packet)):

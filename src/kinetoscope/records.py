@@ -118,6 +118,7 @@ def only_one_in(folder: Path, doing: str = "writing") -> Iterator[None]:
         yield
         return
     number = os.open(folder, os.O_RDONLY)
+    _locked.add(number)
     try:
         try:
             fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,7 +130,22 @@ def only_one_in(folder: Path, doing: str = "writing") -> Iterator[None]:
             pass
         yield
     finally:
-        os.close(number)
+        if number in _locked:
+            _locked.remove(number)
+            os.close(number)
+
+
+_locked: set[int] = set()
+
+
+def _leave_locks() -> None:
+    """In a process that a run forked: its copy would hold the lock beyond the end of the run."""
+    while _locked:
+        os.close(_locked.pop())
+
+
+if fcntl is not None:
+    os.register_at_fork(after_in_child=_leave_locks)
 
 
 def unwritable(path: Path, error: Exception) -> OutputUnwritable:

@@ -120,5 +120,11 @@ def test_the_folder_of_the_results_is_left_out(tmp_path: Path) -> None:
     assert len(find_clips(tmp_path).files) == 2
 
 
+def test_a_film_instead_of_a_folder_is_told(tmp_path: Path) -> None:
+    array(tmp_path / "a.npy")
+    with pytest.raises(VideoUnreadable, match="is a file; give the folder that it lies in"):
+        find_clips(tmp_path / "a.npy")
+
+
 def test_suffixes_are_small_letters() -> None:
     assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in CLIP_SUFFIXES)

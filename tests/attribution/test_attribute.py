@@ -287,6 +287,22 @@ def test_what_cannot_be_done_is_said() -> None:
             AttributionSettings(**wrong)
 
 
+def test_a_response_that_is_no_number_is_refused() -> None:
+    """A network that divides by the clip's spread has none for a clip of one colour."""
+
+    class Spread(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv3d(3, 2, 3)
+
+        def forward(self, clips: torch.Tensor) -> torch.Tensor:
+            return self.conv((clips - clips.mean()) / clips.std())
+
+    plain = torch.full((T, 3, H, W), 0.5)
+    with pytest.raises(ModelUnusable, match=r"the response of conv:0 to this clip is nan, so nothing"):
+        attribute(Spread(), plain, "conv:0", "gradient", QUICK, card=CARD)
+
+
 def test_insertion_is_large_when_right_even_where_the_clip_responds_less() -> None:
     clip = -video().transpose(0, 1)[None]
     clip[0, :, :, :2] *= -1.0

@@ -1,5 +1,7 @@
 """A run's folder is its own: no other run writes there at once, and none of something else later."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +101,35 @@ def test_of_two_runs_at_once_the_second_is_refused(run, place: Path, words: tupl
         first.kill()
         first.communicate()
     assert run(*words, "--out", "o").status == 0  # the lock went with its process
+
+
+def test_a_clip_named_by_another_path_is_the_same_clip(run, place: Path) -> None:
+    for case in ("maps", "attribute"):
+        words = CASES[case][0]
+        assert run(*words, "--out", case).status == 0
+        for other in (str(place / "a.npy"), f"../{place.name}/a.npy"):
+            again = run(*[other if word == "a.npy" else word for word in words], "--out", case)
+            assert again.status == 0, again.err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_what_a_run_forked_does_not_hold_its_lock(run, place: Path) -> None:
+    """Processes that read clips live on for a few seconds when the one that began them is killed."""
+    script = (
+        "import os, time; from pathlib import Path; from kinetoscope.cli.folder import writable_folder\n"
+        "with writable_folder(Path('o')):\n"
+        "    if os.fork():\n        print('in', flush=True)\n    time.sleep(60)\n    os._exit(0)"
+    )
+    first = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "in\n"
+        assert "another run is writing" in run("decompose", "a.npy", "--out", "o").err
+        first.kill()
+        first.wait()
+        assert run("decompose", "a.npy", "--out", "o").status == 0
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.communicate()

@@ -167,3 +167,17 @@ def test_a_spool_on_a_full_disk_is_told(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, before)
+
+
+def test_names_that_a_terminal_cannot_show_are_escaped(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef f():\n    net = nn.Sequential()\n"
+        "    net.add_module('слой', nn.Conv3d(3, 1, 3))\n    return net\n",
+        encoding="utf-8",
+    )
+    script = "import sys; from kinetoscope.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ("layers", f"{tmp_path / 'net.py'}:f", "--size", "3x8x9")
+    own = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    found = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, env=own)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "\\u0441" in found.stdout

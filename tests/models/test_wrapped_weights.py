@@ -100,6 +100,19 @@ def test_what_lies_beside_the_network_is_passed_over_and_told(tmp_path: Path) ->
     filled(tmp_path / "w", "left 'model.' out of the names; passed over criterion.weight")
 
 
+@pytest.mark.parametrize("prefix", ["", "net."])
+def test_numbers_among_the_tensors_are_passed_over_and_told(tmp_path: Path, prefix: str) -> None:
+    state = {prefix + name: tensor for name, tensor in TRAINED.items()}
+    torch.save({**state, "epoch": 3, "best": 0.5, "made": "today", "extra_state": None}, tmp_path / "w")
+    filled(tmp_path / "w", "passed over epoch, best, made, extra_state")
+
+
+def test_tensors_pickled_without_torch_are_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "w").write_bytes(pickle.dumps(TRAINED))
+    with pytest.raises(ModelUnusable, match=r"save it with torch\.save"):
+        load_weights(small(), tmp_path / "w")
+
+
 def test_running_means_beside_the_weights_are_passed_over(tmp_path: Path) -> None:
     """EMA hooks store `ema_conv_weight` beside `conv.weight`."""
     means = {f"ema_{n.replace('.', '_')}": t + 1 for n, t in TRAINED.items()}
@@ -240,6 +253,9 @@ def in_file(save: Callable[[io.BytesIO], object]) -> bytes:
     [
         (b"\n<!DOCTYPE html><html><body>Quota exceeded</body></html>", "an HTML page"),
         (b"<html lang=en>", "an HTML page"),
+        (b"\xef\xbb\xbf<!DOCTYPE html><html>", "an HTML page"),
+        (pickle.dumps({"0.weight": np.ones(3)}, 0), "a pickle of protocol 0 or 1"),
+        (pickle.dumps({"0.weight": np.ones(3)}, 1), "a pickle of protocol 0 or 1"),
         (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "an XML document"),
         (
             b"version https://git-lfs" + b".example/spec/v1\noid sha256:4d7a\nsize 12345\n",

@@ -32,6 +32,8 @@ def find_clips(folder: Path, without: Path | None = None) -> Clips:
     Raises:
         VideoUnreadable: there is none; with what there is instead.
     """
+    if folder.is_file():
+        raise VideoUnreadable(f"{str(folder)!r} is a file; give the folder that it lies in")
     files: list[Path] = []
     skipped: dict[Path, str] = {}
     seen: set[Path] = set()

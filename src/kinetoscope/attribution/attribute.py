@@ -1,5 +1,6 @@
 """From a clip and a unit to per-frame maps of what counted, and how far to trust them."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..errors import LayerNotFound, SettingInvalid, closest
+from ..errors import LayerNotFound, ModelUnusable, SettingInvalid, closest
 from ..models.card import ModelCard
 from ..models.registry import card_of
 from ..optimal.ascend import normalize
@@ -97,6 +98,12 @@ def attribute(
             network, batch, baseline, found, points=settings.points, batch=settings.batch
         )
     response, nothing = deleted.responses[0], inserted.responses[0]
+    for value, of in ((response, "to this clip"), (nothing, "to the clip's mean colour everywhere")):
+        if not math.isfinite(value):
+            raise ModelUnusable(
+                f"the response of {unit} {of} is {value}, so nothing can be measured against it; take "
+                "another clip, or a layer before the division, root or logarithm that gives it"
+            )
     gap = (
         abs(float(found.double().sum()) - (response - nothing)) if method == "integrated-gradients" else None
     )

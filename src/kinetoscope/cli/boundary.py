@@ -1,6 +1,7 @@
 """The outermost boundary: exit status, one line for every failure, and stopping by Ctrl-C or SIGTERM."""
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -106,6 +107,9 @@ def _open_streams() -> None:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
             setattr(sys, name, os.fdopen(number, "w", closefd=False))
+    # a name that the terminal's encoding lacks is escaped: what was computed must not end in an error
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _flushed() -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..records import UNIT_FILE, plain, unwritable, write_json
 from ..render.files import peak_memory_mb
 
 ATTRIBUTION, KERNELS, MAPS = "attribution.json", "kernels.json", "feature_maps.json"
+_PATHS = ("clip", "folder", "video")
 _BESIDE_ARRAYS = (UNIT_FILE, ATTRIBUTION, KERNELS, MAPS)  # each has files of the same names beside it
 
 
@@ -57,10 +59,18 @@ def refuse_other(
     request = record.get("request")
     held = {**record, **(request if isinstance(request, dict) else {})}
     for key, value in subject.items():
-        if not force and key in held and held[key] != plain(value):
+        if not force and key in held and not _is_same(key, held[key], plain(value)):
             raise SettingInvalid(
                 f"{str(path.parent)!r} holds a run of another {key} ({held[key]}, not {value}); {mend}"
             )
+
+
+def _is_same(key: str, held: Any, given: Any) -> bool:
+    """Whether two values of a record mean the same: a clip's path may be written in several ways."""
+    if key in _PATHS and isinstance(held, str) and isinstance(given, str):
+        with suppress(OSError, RuntimeError, ValueError):  # what is no path is compared as it stands
+            return Path(held).resolve() == Path(given).resolve()
+    return bool(held == given)
 
 
 def tell_replaced(path: Path, request: Mapping[str, Any], note: Callable[[str], None]) -> None:

@@ -21,6 +21,9 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "blobs")
 _SUFFIXES = {".pt", ".pth", ".ckpt", ".safetensors", ".bin", ".tar", ".pkl"}
 _DEEPEST = 4  # dictionaries in dictionaries that are looked through
 _TENSORS = 1000  # more than any network has; of more names in a message, the number is told
+_KINDS = (Tensor, StoredTensor, StoredArray)
+# what stands among tensors without being one: an epoch, a date, an extra state that is empty
+_BESIDE = (int, float, str, type(None))
 # what torch's wrappers write into names, wherever they were wrapped round
 _PARTS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _SEGMENTS = 8  # of a prefix
@@ -182,12 +185,11 @@ def _fitting(content: Content, wanted: dict[str, Tensor], path: Path, rename: Re
 
 
 def _states(content: Any, where: str = "", depth: int = 0) -> States:
-    """Every dictionary in a file's content that is names and tensors throughout."""
+    """Every dictionary in a file's content that is names and tensors throughout, but for plain numbers."""
     if not isinstance(content, dict) or not content or depth > _DEEPEST:
         return {}
-    kinds = (Tensor, StoredTensor, StoredArray)
-    if all(isinstance(name, str) and isinstance(value, kinds) for name, value in content.items()):
-        return {where: content}
+    if all(isinstance(name, str) and isinstance(value, _KINDS + _BESIDE) for name, value in content.items()):
+        return {where: content} if any(isinstance(value, _KINDS) for value in content.values()) else {}
     found: States = {}
     for key, value in content.items():
         if isinstance(key, str):
@@ -211,13 +213,14 @@ def _namings(where: str, state: dict[str, Any], wanted: Mapping[str, Any], bare:
         told.append("left out of the names what wrappers wrote into them")
     # running means that some frameworks keep beside the weights, under flattened names
     means = {f"ema_{name.replace('.', '_')}" for name in places}
+    beside = means | {name for name, value in stored.items() if isinstance(value, _BESIDE)} - places.keys()
     for prefix in ("", *_prefixes(stored, places)):
         inside = {
             name.removeprefix(prefix): value
             for name, value in stored.items()
-            if name.startswith(prefix) and name not in means
+            if name.startswith(prefix) and name not in beside
         }
-        rest = [shown_name(name) for name in stored if not name.startswith(prefix) or name in means]
+        rest = [shown_name(name) for name in stored if not name.startswith(prefix) or name in beside]
         words = [f"left {shown_name(prefix)!r} out of the names"] if prefix else []
         words += [f"passed over {listed(rest)}"] if rest else []
         named = {places.get(name, name): value for name, value in inside.items()}
@@ -249,7 +252,7 @@ def _fits(named: _Named, wanted: dict[str, Tensor]) -> bool:
 
 
 def _shape(stored: Any) -> tuple[int, ...]:
-    if not isinstance(stored, (Tensor, StoredTensor, StoredArray)):
+    if not isinstance(stored, _KINDS):
         return (-1,)  # like none that is wanted
     return tuple(stored.shape or ())
 

@@ -66,6 +66,7 @@ _SPECIAL = (
     ("_rebuild_qtensor", "a quantized tensor (save it with dequantize())"),
     ("_rebuild_tensor_v3", "a tensor of a rare type, such as float8 (save it as float32)"),
     ("_rebuild_nested_tensor", "a nested tensor"),
+    ("_load_from_bytes", "a file in the file, as pickle.dump makes it of tensors (save it with torch.save)"),
     ("_rebuild_wrapper_subclass", "a tensor of somebody's own kind"),
 )
 _TEXT = bytes([9, 10, 12, 13, *range(32, 127), *range(128, 256)])
@@ -73,7 +74,7 @@ Read = Callable[[Storage, int], bytes]
 # how files begin that are often saved or fetched in place of weights
 _FOREIGN = (
     (
-        rb"\s*(<!--.*?-->\s*)*<(!doctype|html|head|body)",
+        rb"(\xef\xbb\xbf)?\s*(<!--.*?-->\s*)*<(!doctype|html|head|body)",
         "an HTML page, such as a login or an error instead of the file",
     ),
     (rb"\s*<\?xml|\s*<Error", "an XML document, such as an error instead of the file"),
@@ -91,6 +92,10 @@ _FOREIGN = (
     (rb"\x93NUMPY", "a single NumPy array without names"),
     (rb"GGUF|\x67\x67\x6d\x6c", "a file of llama.cpp"),
     (rb"\s*[\[{]", "a JSON text"),
+    (
+        rb"\(dp?\d|c[a-z_.]+\n\w+\n|[}\]][q(]",
+        "a pickle of protocol 0 or 1; write it with protocol 2 or later",
+    ),
     (rb"%PDF", "a PDF document"),
     (rb"\x08[\x01-\x1f]\x12[\x00-\x40]", "an ONNX model; save the state_dict() of the PyTorch model"),
     (rb"\xff\xfe|\xfe\xff", "a text in UTF-16"),
@@ -180,7 +185,9 @@ def _with_zip(file: io.BufferedReader, use: Callable[[Content], Any]) -> Any:
         if foreign := _foreign_zip(names):
             raise NotWeights(foreign)
         if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-            raise NotWeights("its members are compressed, which torch never does")
+            raise NotWeights(
+                "its members are compressed, which torch never does; unpack it, and zip -0 it again"
+            )
         if sum(member.file_size for member in members) > file.seek(0, 2):
             raise NotWeights("its members claim to be larger than their file")
         root = next((name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl")), "")
@@ -302,7 +309,7 @@ class Tensors:
 def _tensor(stored: StoredTensor, read: Read, storages: dict[str, Tensor]) -> Tensor:
     storage = stored.storage
     if not isinstance(storage, Storage):
-        raise NotWeights(f"a tensor in it rests on {kind_of(storage)}, no storage")
+        raise NotWeights(f"a tensor in it rests on {kind_of(storage)}")
     if storage.key not in storages:
         dtype = _dtype(storage)
         data = read(storage, storage.count * dtype.itemsize)

@@ -36,7 +36,7 @@ class VideoList:
 
     Attributes:
         class_names: in the order of a classifier's outputs.
-        train, validation: no video is in both.
+        train, validation: no video is in both; one listed twice for training is there twice.
     """
 
     class_names: tuple[str, ...]
@@ -58,7 +58,7 @@ def list_ucf101(folder: Path, split: int = 1) -> VideoList:
     numbered = [line.split(maxsplit=1) for line in _lines(lists / "classInd.txt")]
     if [row[0] for row in numbered if len(row) == 2] != [str(n + 1) for n in range(len(numbered))]:
         raise SettingInvalid(f"{lists / 'classInd.txt'} is not `1 NAME`, `2 NAME`, ...; fetch it again")
-    names = tuple(row[1] for row in numbered)
+    names = _distinct(lists / "classInd.txt", [row[1] for row in numbered])
     parts = []
     for kind in ("train", "test"):
         file = lists / f"{kind}list{split:02}.txt"
@@ -81,7 +81,7 @@ def list_ucf101(folder: Path, split: int = 1) -> VideoList:
                 )
             videos.append(LabelledVideo(folder / "UCF-101" / place, label))
         parts.append(tuple(videos))
-    return _each_once(VideoList(names, *parts), lists)
+    return _unambiguous(VideoList(names, *parts), lists)
 
 
 def list_jester(folder: Path) -> VideoList:
@@ -95,12 +95,12 @@ def list_jester(folder: Path) -> VideoList:
         SettingInvalid: a list is missing, or names an unknown class.
     """
     labels = folder / "jester-v1-labels.csv"
-    names = tuple(_lines(labels)) if labels.is_file() else class_names("jester")
+    names = _distinct(labels, _lines(labels)) if labels.is_file() else class_names("jester")
     train = _jester_rows(folder, "jester-v1-train.csv", names)
     if (folder / "jester-v1-validation.csv").is_file():
         validation = _jester_rows(folder, "jester-v1-validation.csv", names)
-        return _each_once(VideoList(names, train, validation), folder)
-    _each_once(VideoList(names, train, ()), folder)
+        return _unambiguous(VideoList(names, train, validation), folder)
+    _unambiguous(VideoList(names, train, ()), folder)
     held_out = [_is_held_out(video.path.name) for video in train]
     return VideoList(
         names,
@@ -119,7 +119,7 @@ def _jester_rows(folder: Path, name: str, names: tuple[str, ...]) -> tuple[Label
         ) from error
     for fields in rows:
         row = [field.strip() for field in fields]
-        if len(row) != 2 or not row[0].isalnum() or row[1] not in names:
+        if len(row) != 2 or not _is_plain(row[0]) or row[1] not in names:
             near = closest(row[-1], names, 1)
             raise SettingInvalid(
                 f"{folder / name} has the line {';'.join(row)!r}, not ID;LABEL of a known class; "
@@ -129,11 +129,30 @@ def _jester_rows(folder: Path, name: str, names: tuple[str, ...]) -> tuple[Label
     return tuple(videos)
 
 
-def _each_once(found: VideoList, lists: Path) -> VideoList:
-    """The same list.
+def _is_plain(name: str) -> bool:
+    """Whether it names something in the folder itself, and nothing elsewhere."""
+    return name not in ("", ".", "..") and name.isprintable() and not {"/", "\\"} & set(name)
+
+
+def _distinct(file: Path, names: list[str]) -> tuple[str, ...]:
+    """The same names.
 
     Raises:
-        SettingInvalid: a video is named twice: with two labels, in both lists, or just so.
+        SettingInvalid: there are none, or one is there twice.
+    """
+    if not names:
+        raise SettingInvalid(f"{str(file)!r} names no classes; fetch it again")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SettingInvalid(f"{str(file)!r} names {listed(twice)} twice; give every class a name of its own")
+    return tuple(names)
+
+
+def _unambiguous(found: VideoList, lists: Path) -> VideoList:
+    """The same list; who names a video twice for training wants it twice as often.
+
+    Raises:
+        SettingInvalid: a video is named with two labels, in both lists, or twice for validation.
     """
     seen: dict[Path, tuple[int, str]] = {}
     for kind, part in (("training", found.train), ("validation", found.validation)):
@@ -145,8 +164,10 @@ def _each_once(found: VideoList, lists: Path) -> VideoList:
             if label != video.label:
                 names = f"{found.class_names[label]!r} and {found.class_names[video.label]!r}"
                 what = f"with two labels, {names}"
+            elif where == kind == "training":
+                continue
             else:
-                what = f"twice for {kind}" if where == kind else "for training and for validation"
+                what = "twice for validation" if where == kind else "for training and for validation"
             raise SettingInvalid(
                 f"the lists in {str(lists)!r} name {video.path.name!r} {what}; take one of the lines out"
             )
@@ -184,10 +205,11 @@ def _is_held_out(name: str) -> bool:
 def _lines(file: Path) -> list[str]:
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
+    except UnicodeDecodeError as error:
+        raise SettingInvalid(f"{str(file)!r} is no text in UTF-8; save it as such") from error
+    except OSError as error:
         raise SettingInvalid(
-            f"{str(file)!r} cannot be read ({reason}); "
+            f"{str(file)!r} cannot be read ({error.strerror}); "
             "data.folder is the one that holds it in the official layout"
         ) from error
     return [line for line in lines if line]
