@@ -32,11 +32,16 @@ def test_windows_that_are_too_large_take_the_whole_map(pool):
 
 def test_one_axis_can_be_too_small_and_the_others_fit():
     with pooled_over_what_is_left():
-        found = nn.AvgPool3d((5, 2, 2), stride=(1, 2, 2))(X)
-    torch.testing.assert_close(found, F.avg_pool3d(X, (3, 2, 2), stride=(1, 2, 2)))
+        found = nn.AvgPool3d((5, 4, 4), stride=(1, 1, 3))(X)
+    torch.testing.assert_close(found, F.avg_pool3d(X, (3, 4, 4), stride=(1, 1, 3)))
 
 
 def test_frames_and_rows_are_pooled_alike():
     with pooled_over_what_is_left():
         assert nn.AvgPool2d(9)(X[:, :, 0]).shape == (1, 2, 1, 1)
         assert nn.AvgPool1d(9)(X[0, :, 0]).shape == (2, 5, 1)
+
+
+def test_windows_that_thin_a_map_out_still_fail():
+    with pooled_over_what_is_left(), pytest.raises(RuntimeError):
+        nn.AvgPool3d((1, 2, 2))(X[..., :1])

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import SettingInvalid
 from ..types import VideoBatch
+from ..warp import interpolation_matrix, pixel_grid, sample
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,19 @@ def look_into(clips: VideoBatch, looks: Looks) -> VideoBatch:
 
 
 def _look(clip: Tensor, zoom: Tensor, across: Tensor, down: Tensor, turn: Tensor, slip: Tensor) -> Tensor:
-    channels, frames, height, width = clip.shape
-    size = zoom.exp()
-    c, s = turn.cos() / size, turn.sin() / size
-    # affine_grid counts each side from -1 to 1: a turn of oblong frames has to be measured in pixels
-    rows = [torch.stack([c, -s * height / width, 2 * across]), torch.stack([s * width / height, c, 2 * down])]
-    theta = torch.stack(rows).expand(frames, -1, -1)
-    grid = F.affine_grid(theta, [frames, channels, height, width], align_corners=False)
-    seen = F.grid_sample(clip.transpose(0, 1), grid, padding_mode="reflection", align_corners=False)
-    at = (torch.arange(frames, device=clip.device) - slip).abs()
-    at = ((frames - 1) - ((frames - 1) - at).abs()).clamp(0, frames - 1)
-    first = at.floor().long()
-    part = (at - first).view(-1, 1, 1, 1)
-    mixed = seen[first] * (1 - part) + seen[(first + 1).clamp(max=frames - 1)] * part
-    return mixed.transpose(0, 1)
+    frames, height, width = clip.shape[1:]
+    centre = clip.new_tensor([(width - 1) / 2, (height - 1) / 2]).view(1, 2, 1, 1)
+    x, y = (pixel_grid(height, width, device=clip.device, dtype=clip.dtype) - centre)[0] / zoom.exp()
+    turned = torch.stack([turn.cos() * x - turn.sin() * y, turn.sin() * x + turn.cos() * y])[None]
+    at = centre + turned + torch.stack([across * width, down * height]).view(1, 2, 1, 1)
+    seen = sample(
+        clip.transpose(0, 1), torch.cat([_mirrored(at[:, :1], width), _mirrored(at[:, 1:], height)], 1)
+    )
+    times = _mirrored(torch.arange(frames, device=clip.device) - slip, frames)
+    return (interpolation_matrix(times, frames).to(seen) @ seen.flatten(1)).view_as(seen).transpose(0, 1)
+
+
+def _mirrored(at: Tensor, size: int) -> Tensor:
+    """Positions along an axis, folded back at its first and last cell."""
+    last = size - 1
+    return (last - (last - at.abs()).abs()).clamp(0, last)

@@ -13,6 +13,10 @@ _AVERAGES = {torch.avg_pool1d: 1, F.avg_pool2d: 2, F.avg_pool3d: 3}
 _NAMES = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 
 
+SUMS_UP = 4
+"""Height and width from which a window sums a map up; smaller ones thin maps out on the way."""
+
+
 class _WhatIsLeft(TorchFunctionMode):
     def __torch_function__(
         self,
@@ -25,6 +29,8 @@ class _WhatIsLeft(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         given = dict(zip(_NAMES, args, strict=False)) | dict(kwargs or {})
         axes, asked = _AVERAGES[func], given["kernel_size"]
+        if min(_each(asked, axes)[-2:]) < SUMS_UP:
+            return func(*args, **(kwargs or {}))
         # torch's default for the stride is the window that was asked for
         given |= {"kernel_size": _fitting(given, axes), "stride": given.get("stride") or _each(asked, axes)}
         return func(given.pop("input"), **given)
@@ -48,7 +54,8 @@ def pooled_over_what_is_left() -> Iterator[None]:
     """Inside, an average-pooling window that is larger than the map takes the whole map, instead of failing.
 
     The windows before a classifier are made for one size of clip (I3D's 7x7 for 224 pixels); a smaller clip
-    leaves a smaller map, and its mean means the same. Windows that fit are left as they are.
+    leaves a smaller map, and its mean means the same. Windows that fit are left as they are, and so are those
+    below `SUMS_UP`: where two pixels are too many for a map, the clip is too small.
     """
     with _WhatIsLeft():
         yield
