@@ -130,18 +130,22 @@ class Tap:
         check_gradient(found, x, self._layer, self._recomputed)
         laid_out = self._layout.units_first(self._target, output, len(x))
         assert laid_out is not None
+        self._check_numbers(laid_out, x)
         if self._units is not None and not self._narrowed:
             laid_out = laid_out[:, self._units]
-        # a clip of one colour is divided by its own spread in some networks
-        if not self._looked and laid_out.device.type != "meta" and bool((x != x.flatten()[0]).any()):
-            self._looked = True  # once: it costs a wait for the device
-            size = "x".join(map(str, x.shape[2:]))
-            if bool(laid_out.detach().isnan().any()):
-                raise ModelUnusable(
-                    f"layer {self._layer!r} gives NaN on a clip of {size} (TxHxW); "
-                    "mend the division, root or logarithm in forward, or choose a layer before it"
-                )
         return laid_out.to(self._dtype) if self._half else laid_out
+
+    def _check_numbers(self, output: Tensor, x: Tensor) -> None:
+        """Once, for it costs a wait for the device: a layer of nothing but NaN; single units may be."""
+        # a clip of one colour is divided by its own spread in some networks
+        if self._looked or output.device.type == "meta" or not bool((x != x.flatten()[0]).any()):
+            return
+        self._looked = True
+        if bool(output.detach().isnan().all()):
+            raise ModelUnusable(
+                f"layer {self._layer!r} gives NaN on a clip of {'x'.join(map(str, x.shape[2:]))} (TxHxW); "
+                "mend the division, root or logarithm in forward, or choose a layer before it"
+            )
 
     def _reach(self, x: Tensor) -> Any:
         """What the layer gives, as it gives it."""
