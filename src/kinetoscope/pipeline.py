@@ -23,7 +23,7 @@ from .optimal.search import PRESETS as OPTIMAL_PRESETS
 from .optimal.search import SearchSettings
 from .optimal.settings import OptimalSettings
 from .records import sha256_of
-from .results import UnitResult
+from .results import Results, UnitResult
 from .types import Video
 from .units.crop import crop_to_unit
 from .units.fields import layer_spans
@@ -133,14 +133,17 @@ def visualize_each(
     return account.results(chosen)
 
 
-def visualize(model: nn.Module, layer: str, units: Sequence[int | str], **options: Any) -> list[UnitResult]:
+def visualize(model: nn.Module, layer: str, units: Sequence[int | str], **options: Any) -> Results:
     """Visualize units of a layer; arguments and errors as for `visualize_each`.
+
+    Returns:
+        A list of results, which shows itself as a contact sheet in a notebook.
 
     Example:
         results = visualize(model, layer="conv3b", units=[0, 1], seed=0)
         results[0].save("out")
     """
-    return list(visualize_each(model, layer, units, **options))
+    return Results(visualize_each(model, layer, units, **options))
 
 
 def account_for(
@@ -188,6 +191,7 @@ def account_for(
         probe = torch.rand(1, *shape, generator=unit_generator(seed, chosen[0]))
         crop = crop_to_unit(model, layer, place, normalize(probe, card), device)
     record = {
+        "network": type(model).__name__,
         "weights_sha256": weights_sha256(model),
         "layer": layer,
         "objective": kind,

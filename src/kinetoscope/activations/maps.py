@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..brief import Brief
 from ..errors import ClipTooSmall, LayerNotFound, SettingInvalid
 from ..models.card import ModelCard
 from ..optimal.ascend import normalize
@@ -23,8 +24,8 @@ Maps = Float[Tensor, "filter steps rows columns"]
 Forward = Callable[[Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class Filters:
+@dataclass(frozen=True, eq=False, repr=False)
+class Filters(Brief):
     """What a clip is sent through.
 
     Attributes:
@@ -65,8 +66,8 @@ class Filters:
         return step + int(span.size) + stride - 1, step
 
 
-@dataclass(frozen=True)
-class Block:
+@dataclass(frozen=True, eq=False, repr=False)
+class Block(Brief):
     """What one window adds.
 
     Attributes:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..brief import Brief
 from ..errors import LayerNotFound, SettingInvalid, closest
 from ..models.card import ModelCard
 from ..models.registry import card_of
@@ -21,8 +22,8 @@ from .faithful import Curve, curves
 from .methods import CAM, METHODS, AttributionMap, AttributionSettings, Problem
 
 
-@dataclass(frozen=True)
-class Attribution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Attribution(Brief):
     """What counted for a unit's response to one clip.
 
     Attributes:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..account import Account, Progress, StepProgress, on_cpu
+from ..brief import Brief
 from ..errors import ModelUnusable
 from ..evaluation.clips import drift
 from ..evaluation.metrics import direction_error_deg
@@ -58,8 +59,8 @@ _WITHOUT: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Variant:
+@dataclass(frozen=True, eq=False, repr=False)
+class Variant(Brief):
     """One way of making the pictures of a unit, and what came of it.
 
     Attributes:
@@ -82,8 +83,8 @@ class Variant:
     numbers: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Ablation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ablation(Brief):
     """All variants of one unit.
 
     Attributes:

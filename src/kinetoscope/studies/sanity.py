@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 from ..account import Progress
+from ..brief import Brief
 from ..pipeline import account_for, visualize
 from ..results import Confidence, UnitResult
 from ..truth.agreement import agreement, field_circular_variance
@@ -32,8 +33,8 @@ CHECKS = (
 """Group, name and what it is, in the order of the figure."""
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, eq=False, repr=False)
+class Check(Brief):
     """One optimum to compare the unit's with.
 
     Attributes:
@@ -53,8 +54,8 @@ class Check:
     numbers: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Sanity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sanity(Brief):
     """All checks of one unit.
 
     Attributes:
