@@ -65,9 +65,9 @@ def load_result(folder: str | Path) -> UnitResult:
     try:
         return _result(record, arrays)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        told = f"lacks {error}" if isinstance(error, KeyError) else f"does not fit together ({error})"
+        why = f"lacks {error}" if isinstance(error, KeyError) else "does not fit together"
         raise RecordUnreadable(
-            f"{str(folder / UNIT_FILE)!r} {told}; delete the folder and run again"
+            f"{str(folder / UNIT_FILE)!r} {why}; delete the folder and run again"
         ) from error
 
 
@@ -75,7 +75,9 @@ def _why_none(folder: Path) -> str:
     """What lies in a folder that is no result, and what to give instead."""
     if not folder.is_dir():
         return f"{str(folder)!r} is no folder; give the one of a saved result, DIR/LAYER/UNIT"
-    below = [*finished_units(folder), *sorted(file.parent for file in folder.glob(f"*/{UNIT_FILE}"))]
+    below = finished_units(folder) or sorted(
+        (file.parent for file in folder.glob(f"*/{UNIT_FILE}")), key=lambda unit: (len(unit.name), unit.name)
+    )
     if below:
         return f"{str(folder)!r} holds {len(below)} results; load them one by one, such as {str(below[0])!r}"
     others = sorted(file.name for file in folder.glob("*.json"))

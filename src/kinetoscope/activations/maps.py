@@ -228,7 +228,8 @@ def feature_maps(
     """Send a clip through a network up to a layer: what its units answer, place by place.
 
     Args:
-        model: any video network; it comes back as it was. A bare `nn.Conv3d`, with "" as layer, is one too.
+        model: any video network; it comes back as it was. A convolution alone is one
+            too: `nn.Sequential(convolution)`, layer "0".
         layer: dotted name, as in `model.named_modules()`, of a layer whose maps slide over the clip.
         units: channels by index, or by class name in the output layer.
         video: (T, C, H, W) in [0, 1], of any length that the layer can take; frames stay as large as given.

@@ -29,19 +29,19 @@ MOST_TILES = 48
 _REST = 60_000
 """Of those, bytes left for words, numbers and the wheel; a sheet needs more with every tile."""
 
-_LADDER = (  # longest side, frames, quality; None: no loss
-    (256, 48, None),
-    (256, 48, 90),
-    (256, 32, 75),
-    (160, 32, 75),
-    (128, 24, 60),
-    (96, 16, 60),
-    (64, 12, 50),
-    (48, 8, 40),
-    (32, 4, 30),
-    (24, 1, 30),
+_LADDER = (  # longest side, frames, quality (None: no loss), and bytes a pixel takes at the very least
+    (256, 48, None, 0.2),
+    (256, 48, 90, 0.06),
+    (256, 32, 75, 0.03),
+    (160, 32, 75, 0.03),
+    (128, 24, 60, 0.02),
+    (96, 16, 60, 0.02),
+    (64, 12, 50, 0.0),
+    (48, 8, 40, 0.0),
+    (32, 4, 30, 0.0),
+    (24, 1, 30, 0.0),
 )
-"""How films are made smaller, step by step, until they fit."""
+"""How films are made smaller, step by step, until they fit; steps that cannot are not tried."""
 
 
 def unit_html(result: UnitResult) -> str:
@@ -141,17 +141,21 @@ def _three(result: UnitResult, scale: float) -> dict[str, Frames]:
 def _fitting(films: dict[str, Frames], room: int, start: int = 0) -> list[dict[str, str]]:
     """Films and pictures as data that takes no more than `room` bytes, as large as that allows."""
     found: list[dict[str, str]] = []
-    for side, count, quality in _LADDER[start:]:
+    for side, count, quality, least in _LADDER[start:]:
+        small = {words: _smaller(frames, side, count) for words, frames in films.items()}
+        if least * sum(film.size / 3 for film, _ in small.values()) > room:
+            continue
         found = [
-            {"words": words, "data": _data("webp", _encoded(frames, side, count, quality))}
-            for words, frames in films.items()
+            {"words": words, "data": _data("webp", encode_webp(frames, fps=fps, quality=quality))}
+            for words, (frames, fps) in small.items()
         ]
         if sum(len(film["data"]) for film in found) <= room:
             break
     return found
 
 
-def _encoded(frames: Frames, side: int, count: int, quality: int | None) -> bytes:
+def _smaller(frames: Frames, side: int, count: int) -> tuple[np.ndarray, float]:
+    """At most `count` frames whose longer side is at most `side` pixels, and how many are shown a second."""
     every = -(-len(frames) // count)
     frames = frames[::every]
     height, width = frames.shape[1:3]
@@ -159,7 +163,7 @@ def _encoded(frames: Frames, side: int, count: int, quality: int | None) -> byte
     if factor < 1.0:
         size = max(1, round(height * factor)), max(1, round(width * factor))
         frames = np.stack([resized(frame, *size) for frame in frames])
-    return encode_webp(frames, fps=DEFAULT_FPS / every, quality=quality)
+    return frames, DEFAULT_FPS / every
 
 
 def _wheel(scale: float, clipped: bool) -> str:
