@@ -12,14 +12,27 @@ import kinetoscope
 
 ROOT = Path(kinetoscope.__file__).parent
 TIERS = (
-    {"errors", "types", "warp", "records", "results", "schedule", "metric", "stimuli", "extents", "apng"},
+    {
+        "errors",
+        "types",
+        "warp",
+        "brief",
+        "records",
+        "results",
+        "reading",
+        "schedule",
+        "metric",
+        "stimuli",
+        "extents",
+        "apng",
+    },
     {"models", "units", "render", "arrays", "decoders", "films", "video"},
     {"optimal", "motion", "filters", "truth", "activations", "attribution", "tconv"},
-    {"account", "pipeline", "training", "evaluation", "studies"},
-    {"cli"},
+    {"account", "pipeline", "given", "training", "evaluation", "studies"},
+    {"cli", "__main__"},
 )
-# UnitResult.save is a convenience for people at a prompt; it looks the writer up when it is called
-LATE = {("results", "render")}
+# results save, draw and show themselves for people at a prompt; who does it is looked up when it is asked for
+LATE = {("results", "render"), ("results", "given")}
 GRIDS = {"meshgrid", "affine_grid", "grid_sample"}
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -7,23 +7,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .activations.maps import feature_maps as feature_maps
+    from .activations.search import search as search
+    from .attribution.attribute import Attribution as Attribution
+    from .attribution.attribute import attribute as attribute
+    from .attribution.methods import AttributionSettings as AttributionSettings
     from .errors import KinetoscopeError as KinetoscopeError
     from .filters.decode import decode_filter as decode_filter
+    from .given import decompose as decompose
     from .metric import NaturalMetric as NaturalMetric
     from .metric import natural_metric as natural_metric
     from .models.card import ModelCard as ModelCard
     from .models.registry import card_of as card_of
     from .models.registry import load_model as load_model
     from .motion.decompose import DecomposeSettings as DecomposeSettings
-    from .motion.decompose import decompose as decompose
     from .optimal.ascend import AdamSettings as AdamSettings
     from .optimal.settings import OptimalSettings as OptimalSettings
     from .pipeline import visualize as visualize
     from .pipeline import visualize_each as visualize_each
+    from .reading import load_result as load_result
     from .results import Decomposition as Decomposition
     from .results import MotionSummary as MotionSummary
     from .results import Optimal as Optimal
+    from .results import Results as Results
     from .results import UnitResult as UnitResult
+    from .studies.ablate import ablate as ablate
+    from .studies.sanity import check_sanity as check_sanity
     from .tconv.layer import Conv3T as Conv3T
     from .types import Flow as Flow
     from .types import Video as Video
@@ -35,6 +44,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AdamSettings": "optimal.ascend",
+    "Attribution": "attribution.attribute",
+    "AttributionSettings": "attribution.methods",
     "Conv3T": "tconv.layer",
     "DecomposeSettings": "motion.decompose",
     "Decomposition": "results",
@@ -45,15 +56,22 @@ _PUBLIC = {
     "Optimal": "results",
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
+    "Results": "results",
     "UnitResult": "results",
     "Video": "types",
+    "ablate": "studies.ablate",
+    "attribute": "attribution.attribute",
     "card_of": "models.registry",
+    "check_sanity": "studies.sanity",
     "decode_filter": "filters.decode",
-    "decompose": "motion.decompose",
+    "decompose": "given",
+    "feature_maps": "activations.maps",
     "list_layers": "units.layers",
     "load_model": "models.registry",
+    "load_result": "reading",
     "natural_metric": "metric",
     "read_video": "video",
+    "search": "activations.search",
     "tap": "units.tap",
     "visualize": "pipeline",
     "visualize_each": "pipeline",

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,22 @@ Progress = Callable[[int, int, int], None]
 
 StepProgress = Callable[[int, int], None]
 """Called with the step and the number of steps."""
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments that say how units are looked at; meanings and defaults as for `visualize_each`."""
+
+    card: ModelCard | None
+    objective: str | None
+    position: tuple[int, ...] | None
+    size: tuple[int, int, int] | None
+    preset: str
+    steps: int | None
+    seed: int
+    device: str
+    precision: str
+    contrast: float | None
+    start: str | Video
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from torch import nn
 
 from . import __version__
 from .account import Account, Progress, on_cpu
-from .errors import ClipTooSmall, ModelUnusable, SettingInvalid, UnitOutOfRange
+from .errors import ClipTooSmall, ModelUnusable, SettingInvalid
 from .models.card import ModelCard
 from .models.registry import card_of, weights_sha256
 from .motion.decompose import PRESETS as DECOMPOSE_PRESETS
@@ -23,13 +23,13 @@ from .optimal.search import PRESETS as OPTIMAL_PRESETS
 from .optimal.search import SearchSettings
 from .optimal.settings import OptimalSettings
 from .records import sha256_of
-from .results import UnitResult
+from .results import Results, UnitResult
 from .types import Video
 from .units.crop import crop_to_unit
 from .units.fields import layer_spans
 from .units.pooling import pooled_over_what_is_left
 from .units.tap import output_shape, tap
-from .units.unit import check_position, parse_units
+from .units.unit import check_position, unit_indices
 
 SEEDS = 3
 """Seeds whose motions are compared unless a number is given."""
@@ -133,14 +133,17 @@ def visualize_each(
     return account.results(chosen)
 
 
-def visualize(model: nn.Module, layer: str, units: Sequence[int | str], **options: Any) -> list[UnitResult]:
+def visualize(model: nn.Module, layer: str, units: Sequence[int | str], **options: Any) -> Results:
     """Visualize units of a layer; arguments and errors as for `visualize_each`.
+
+    Returns:
+        A list of results, which shows itself as a contact sheet in a notebook.
 
     Example:
         results = visualize(model, layer="conv3b", units=[0, 1], seed=0)
         results[0].save("out")
     """
-    return list(visualize_each(model, layer, units, **options))
+    return Results(visualize_each(model, layer, units, **options))
 
 
 def account_for(
@@ -176,7 +179,7 @@ def account_for(
     with pooled_over_what_is_left():
         produced = output_shape(model, layer, shape)
     named = card.class_names if layer == card.output_layer else ()
-    chosen = _indices(units, produced[0], named)
+    chosen = unit_indices(units, produced[0], named)
     if position is not None:
         check_position(position, produced[1:])
     kind = objective or usual_kind(produced, preset)
@@ -188,6 +191,7 @@ def account_for(
         probe = torch.rand(1, *shape, generator=unit_generator(seed, chosen[0]))
         crop = crop_to_unit(model, layer, place, normalize(probe, card), device)
     record = {
+        "network": type(model).__name__,
         "weights_sha256": weights_sha256(model),
         "layer": layer,
         "objective": kind,
@@ -297,22 +301,3 @@ def _check_start(start: str | Video, shape: tuple[int, int, int, int], preset: s
         raise SettingInvalid(
             f"the clip to start from is {given}, wanted {wanted} (TxCxHxW); give its size too"
         )
-
-
-def _indices(units: Sequence[int | str], count: int, names: tuple[str, ...]) -> list[int]:
-    """Channels from indices and class names.
-
-    Raises:
-        UnitOutOfRange: beyond the layer's units, or no class of that name.
-    """
-    if not units:
-        raise UnitOutOfRange(f"no units given; name some of the {count} the layer has")
-    chosen: list[int] = []
-    for unit in units:
-        if isinstance(unit, str):
-            chosen += parse_units(unit, count, names)
-        elif 0 <= unit < count:
-            chosen.append(int(unit))
-        else:
-            raise UnitOutOfRange(f"unit {unit} is out of range; the layer has units 0 to {count - 1}")
-    return list(dict.fromkeys(chosen))

@@ -30,6 +30,9 @@ UNIT_FILE = "unit.json"
 
 ARRAYS_FILE = "arrays.safetensors"
 
+SCHEMA = 1
+"""Of `unit.json`: rises when a key or an array changes its meaning; runs of version 0.1.0 have none."""
+
 UNIT_KEYS = ("activation", "decomposition", "motion", "steps", "seconds")
 _MAX_COMPONENT = 180
 
@@ -263,9 +266,20 @@ def _misfits(arrays: Mapping[str, Tensor]) -> Iterator[str]:
         "velocity": (time - 1, 2, height, width),
         "reconstruction": (time, channels, height, width),
     }
-    for name, shape in wanted.items():
+    keys = len(arrays.get("texture_times", ()))
+    newer = {
+        "coherent_velocity": (time - 1, 2, height, width),
+        "textures": (keys, channels, height, width),
+        "texture_times": (keys,),
+        "light_gain": (time, 1, height, width),
+        "light_offset": (time, channels, height, width),
+        "covered": (time - 1, 1, height, width),
+        "entered": (time - 1, 1, height, width),
+    }
+    for name, shape in {**wanted, **newer}.items():
         if name not in arrays:
-            yield f"lacks {name}"
+            if name in wanted:
+                yield f"lacks {name}"
         elif tuple(arrays[name].shape) != shape:
             yield f"{name} has shape {tuple(arrays[name].shape)}, the clip wants {shape}"
 

@@ -1,14 +1,19 @@
 """Frozen results of the stages, from an optimal input to a unit's whole account."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from .brief import Brief
 from .types import Flow, Image, Velocity, Video
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DEAD, FLAT = "dead", "flat"
 """Labels of units that show nothing: no clip changes the response; noise or a flat colour does as well."""
@@ -41,8 +46,8 @@ class SearchNotes:
     sizes: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True)
-class Optimal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Optimal(Brief):
     """The optimal input of one unit (activation maximization).
 
     Attributes:
@@ -60,7 +65,7 @@ class Optimal:
     notes: SearchNotes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Decomposition:
     """A video as a texture that moves in changing light: `V_t(p) ~ g_t(p) I(p + D_t(p)) + b_t(p)`.
 
@@ -93,6 +98,7 @@ class Decomposition:
             length where it never does; None for a formulation that fetches freely.
         settings: the settings used, plain JSON values.
         seconds: wall-clock time.
+        video, seed: what `kinetoscope.decompose` was given; None in a unit's result, which holds its own.
     """
 
     static_image: Image
@@ -116,6 +122,40 @@ class Decomposition:
     texture_lifetime_frames: float | None
     settings: dict[str, Any]
     seconds: float
+    video: Video | None = None
+    seed: int | None = None
+
+    def __repr__(self) -> str:
+        from .render.words import decomposition_words
+
+        return f"Decomposition({decomposition_words(self)})"
+
+    def save(self, directory: str | Path) -> Path:
+        """Write the video's arrays, numbers and pictures straight into `directory`; return that path.
+
+        `load_result` reads them back.
+
+        Raises:
+            SettingInvalid: it is part of a unit's result, which is what to save.
+            OutputUnwritable: a file cannot be written.
+        """
+        return self._whole().save(directory)
+
+    def plot(self) -> "Figure":
+        """One figure that explains the decomposition; errors as for `save`."""
+        return self._whole().plot()
+
+    def show(self) -> Path | None:
+        """Show texture, motion and numbers, as `UnitResult.show` does; errors as for `save`."""
+        return self._whole().show()
+
+    def _repr_html_(self) -> str | None:
+        return None if self.video is None else self._whole()._repr_html_()
+
+    def _whole(self) -> "UnitResult":
+        from .given import as_result
+
+        return as_result(self)
 
 
 def one_texture(static_image: Image, reconstruction: Video) -> dict[str, Any]:
@@ -182,7 +222,7 @@ class Confidence:
     field_circular_variance: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class UnitResult:
     """Everything known about one unit: its optimal input, texture, motion, and how far to trust them.
 
@@ -207,8 +247,101 @@ class UnitResult:
     indices: dict[str, float | None] = field(default_factory=dict)
     confidence: Confidence | None = None
 
-    def save(self, directory: str | Path) -> Path:
-        """Write the unit's arrays, numbers and pictures into `directory`/LAYER/UNIT; return that path."""
-        from .render.files import save_unit
+    def __repr__(self) -> str:
+        from .render.words import result_words
 
-        return save_unit(self, directory)
+        return f"UnitResult({result_words(self)})"
+
+    def save(self, directory: str | Path) -> Path:
+        """Write arrays, numbers and pictures; `load_result` reads them back.
+
+        Returns:
+            Where they lie: `directory`/LAYER/UNIT, or `directory` itself for a given video.
+
+        Raises:
+            SettingInvalid: the record does not name layer and unit.
+            OutputUnwritable: a file cannot be written.
+        """
+        from .render.files import save_decomposition, save_unit
+
+        return (save_decomposition if self.optimal is None else save_unit)(self, directory)
+
+    def plot(self) -> "Figure":
+        """One matplotlib figure that explains the unit: `summary.png` as an object."""
+        from .render.figure import summary_figure
+        from .render.files import record_of, scale_of
+
+        return summary_figure(self, record_of(self), scale_of(self))
+
+    def show(self) -> Path | None:
+        """Show pictures and numbers: in the notebook's cell, elsewhere as a page in the browser.
+
+        Returns:
+            The page, in a folder for temporary files; None in a notebook.
+
+        Raises:
+            OutputUnwritable: there is no place for the page.
+        """
+        from .render.notebook import show, unit_html
+
+        return show(unit_html(self))
+
+    def _repr_html_(self) -> str:
+        from .render.notebook import unit_html
+
+        return unit_html(self)
+
+
+class Results(list[UnitResult]):
+    """A list of results that shows itself as a contact sheet: a picture of each unit beside the others.
+
+    Example:
+        results = kinetoscope.visualize(model, layer="conv3b", units=[0, 1])
+        results.plot().savefig("units.png")
+        results.save("out")
+    """
+
+    def __repr__(self) -> str:
+        return "\n".join([f"{len(self)} results:", *(f"  {result!r}" for result in self)])
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> UnitResult: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Results": ...
+    def __getitem__(self, index: SupportsIndex | slice) -> "UnitResult | Results":
+        found = super().__getitem__(index)
+        return Results(found) if isinstance(found, list) else found
+
+    def __add__(self, other: Iterable[Any]) -> "Results":  # type: ignore[override]
+        return Results([*self, *other])
+
+    def save(self, directory: str | Path) -> Path:
+        """Save every unit, and the page that shows them all; errors as for `UnitResult.save`.
+
+        Returns:
+            The page: `directory`/index.html.
+        """
+        from .render.page import save_all
+
+        return save_all(self, directory)
+
+    def plot(self) -> "Figure":
+        """A contact sheet as a matplotlib figure: each unit's optimal input, texture and motion.
+
+        Raises:
+            SettingInvalid: the list is empty.
+        """
+        from .render.contact import contact_figure
+
+        return contact_figure(self)
+
+    def show(self) -> Path | None:
+        """Show the contact sheet, as `UnitResult.show` does."""
+        from .render.notebook import sheet_html, show
+
+        return show(sheet_html(self))
+
+    def _repr_html_(self) -> str:
+        from .render.notebook import sheet_html
+
+        return sheet_html(self)

@@ -10,9 +10,9 @@ from torch import nn
 from kinetoscope.activations.maps import (
     Block,
     Filters,
-    feature_maps,
     kernel_filters,
     layer_filters,
+    maps_of,
     random_kernels,
     stream_maps,
     strongest,
@@ -45,7 +45,7 @@ def joined(blocks: list[Block]) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("size", [(1, 1, 1), (3, 2, 5), (4, 10, 12)])
 def test_kernels_slide_as_by_hand(size: tuple[int, int, int]) -> None:
     video, kernels = clip(6).double(), random_kernels(2, 3, size, seed=1).double()
-    found = feature_maps(video, kernel_filters(kernels))
+    found = maps_of(video, kernel_filters(kernels))
     torch.testing.assert_close(found.maps, naive_correlation(video, kernels))
     assert torch.equal(found.clip, video)
 
@@ -70,7 +70,7 @@ def test_windows_equal_the_whole_clip(layer: str, core: int, frames: int) -> Non
         else layer_filters(strided(), layer, [3, 1], CARD)
     )
     video = clip(frames)
-    whole = feature_maps(video, filters)
+    whole = maps_of(video, filters)
     seen, maps = joined(list(stream_maps(windows(video, *filters.window(core)), filters)))
     torch.testing.assert_close(maps, whole.maps)
     torch.testing.assert_close(seen, whole.clip)
@@ -82,7 +82,7 @@ def test_windows_that_overlap_too_little_differ() -> None:
     length, step = filters.window(4)
     short = length - 12
     seen = list(stream_maps(windows(video, short, step), filters))
-    whole = feature_maps(video, filters).maps
+    whole = maps_of(video, filters).maps
     same_shape = sum(b.maps.shape[1] for b in seen) == whole.shape[1]
     assert not same_shape or not torch.allclose(joined(seen)[1], whole)
 
@@ -92,7 +92,7 @@ def test_a_layer_sees_the_clip_as_its_card_says() -> None:
     nn.init.constant_(model[0].weight, 1.0)
     card = ModelCard(clip=(4, 6, 8), channels=1, value_range=(0.0, 10.0), mean=(1.0,), std=(2.0,))
     video = clip(5, 12, 16)
-    found = feature_maps(video, layer_filters(model, "0", [1], card))
+    found = maps_of(video, layer_filters(model, "0", [1], card))
     assert found.clip.shape == (5, 1, 6, 8)
     torch.testing.assert_close(found.maps[0], (found.clip[:, 0] * 10.0 - 1.0) / 2.0)
 
@@ -102,7 +102,7 @@ def test_the_bundled_network_streams_and_its_last_layers_do_not() -> None:
     filters = layer_filters(model, "conv3a", [5], card_of(model), size=(16, 24))
     video = clip(61, 16, 24)
     _, maps = joined(list(stream_maps(windows(video, *filters.window(8)), filters)))
-    torch.testing.assert_close(maps, feature_maps(video, filters).maps, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(maps, maps_of(video, filters).maps, atol=1e-5, rtol=1e-4)
     for layer in ("pool4", "fc"):
         with pytest.raises(LayerNotFound, match=f"{layer}.*choose a convolution"):
             layer_filters(model, layer, [0], card_of(model))
@@ -125,14 +125,12 @@ def test_the_strongest_maps_are_found_over_all_blocks() -> None:
     kernels = random_kernels(3, 3, (2, 2, 2))
     chosen = kernel_filters(kernels).select([2, 0])
     assert chosen.names == ("2", "0")
-    torch.testing.assert_close(
-        feature_maps(clip(4), chosen).maps, naive_correlation(clip(4), kernels[[2, 0]])
-    )
+    torch.testing.assert_close(maps_of(clip(4), chosen).maps, naive_correlation(clip(4), kernels[[2, 0]]))
 
 
 def test_what_cannot_be_done_is_said() -> None:
     with pytest.raises(ClipTooSmall, match=r"3x10x12 is smaller than a kernel of 4x3x3"):
-        feature_maps(clip(3), kernel_filters(random_kernels(1, 3, (4, 3, 3))))
+        maps_of(clip(3), kernel_filters(random_kernels(1, 3, (4, 3, 3))))
     with pytest.raises(SettingInvalid, match="at least 1"):
         random_kernels(0, 3, (1, 1, 1))
     with pytest.raises(SettingInvalid, match="at least 1"):

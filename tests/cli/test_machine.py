@@ -116,11 +116,11 @@ def test_wishes_no_machine_can_grant_are_one_line(
 def test_too_many_maps_are_refused_before_they_are_computed() -> None:
     import torch
 
-    from kinetoscope.activations.maps import feature_maps, kernel_filters
+    from kinetoscope.activations.maps import kernel_filters, maps_of
 
     clip = torch.zeros(1, 1, 1, 1).expand(100, 1, 300, 300)
     with pytest.raises(SettingInvalid, match=r"3000 maps of 100x299x299 take 107 GB at a time; give fewer"):
-        feature_maps(clip, kernel_filters(torch.ones(3000, 1, 1, 2, 2)))
+        maps_of(clip, kernel_filters(torch.ones(3000, 1, 1, 2, 2)))
 
 
 @pytest.mark.parametrize(

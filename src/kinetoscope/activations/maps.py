@@ -9,13 +9,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..brief import Brief
 from ..errors import ClipTooSmall, LayerNotFound, SettingInvalid
 from ..models.card import ModelCard
+from ..models.registry import card_of
 from ..optimal.ascend import normalize
 from ..types import Video
 from ..units.fields import layer_spans
 from ..units.spans import WHOLE, Axis, Span
 from ..units.tap import output_shape, tap
+from ..units.unit import unit_indices
 from ..video import MAX_BYTES, Window, fit_channels, fit_clip
 
 Kernels = Float[Tensor, "filter channel depth rows columns"]
@@ -23,8 +26,8 @@ Maps = Float[Tensor, "filter steps rows columns"]
 Forward = Callable[[Tensor], Tensor]
 
 
-@dataclass(frozen=True)
-class Filters:
+@dataclass(frozen=True, eq=False, repr=False)
+class Filters(Brief):
     """What a clip is sent through.
 
     Attributes:
@@ -65,8 +68,8 @@ class Filters:
         return step + int(span.size) + stride - 1, step
 
 
-@dataclass(frozen=True)
-class Block:
+@dataclass(frozen=True, eq=False, repr=False)
+class Block(Brief):
     """What one window adds.
 
     Attributes:
@@ -213,7 +216,50 @@ def _apply(filters: Filters, clip: Video) -> Maps:
         return filters.forward(clip.transpose(0, 1)[None])[0]
 
 
-def feature_maps(video: Video, filters: Filters) -> Block:
+def feature_maps(
+    model: nn.Module,
+    layer: str,
+    units: Sequence[int | str],
+    video: Video,
+    *,
+    card: ModelCard | None = None,
+    device: str = "cpu",
+) -> Block:
+    """Send a clip through a network up to a layer: what its units answer, place by place.
+
+    Args:
+        model: any video network; it comes back as it was. A convolution alone is one
+            too: `nn.Sequential(convolution)`, layer "0".
+        layer: dotted name, as in `model.named_modules()`, of a layer whose maps slide over the clip.
+        units: channels by index, or by class name in the output layer.
+        video: (T, C, H, W) in [0, 1], of any length that the layer can take; frames stay as large as given.
+        card: what the network expects; None: what came with it from `load_model`, else inferred.
+        device: where to compute.
+
+    Returns:
+        `maps`, (N, T', H', W'), in the layer's own scale and in the order of `units`; and `clip`, (T, C, H,
+        W) in [0, 1], as the network saw it: grey where it takes one channel.
+
+    Raises:
+        LayerNotFound: no such layer, or it looks at the whole clip at once.
+        UnitOutOfRange: no such unit.
+        ClipTooSmall, ModelUnusable: as their names say.
+
+    Example:
+        model = kinetoscope.load_model("c3d", weights="random")
+        found = kinetoscope.feature_maps(model, "conv1", [0, 3], kinetoscope.read_video("clip.mp4"))
+        print(found.maps.shape)
+    """
+    card = card or card_of(model)
+    size = (video.shape[2], video.shape[3])
+    named = card.class_names if layer == card.output_layer else ()
+    produced = output_shape(model, layer, (card.channels, len(video), *size))
+    chosen = unit_indices(units, produced[0], named)
+    fitted = replace(card, clip=(len(video), *size))
+    return maps_of(video, layer_filters(model, layer, chosen, fitted, size=size, device=device))
+
+
+def maps_of(video: Video, filters: Filters) -> Block:
     """The maps of a clip that fits into memory: (N, T', H', W'), and the clip as the filters saw it.
 
     Raises:

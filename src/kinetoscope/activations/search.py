@@ -9,11 +9,14 @@ from torch import Tensor, nn
 
 from ..errors import ClipTooSmall, SettingInvalid, VideoUnreadable
 from ..models.card import ModelCard
+from ..models.registry import card_of
 from ..optimal.ascend import normalize
 from ..types import Video
 from ..units.fields import Box, field_box, layer_spans
-from ..units.tap import tap
+from ..units.tap import output_shape, tap
+from ..units.unit import unit_indices
 from ..video import Window, fit_clip, read_windows
+from .clips import find_clips
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class Found:
 def search(
     model: nn.Module,
     layer: str,
-    units: Sequence[int],
-    files: Iterable[Path],
-    card: ModelCard,
+    units: Sequence[int | str],
+    files: Iterable[str | Path] | str | Path,
+    card: ModelCard | None = None,
     *,
     count: int = 9,
     step: int | None = None,
@@ -71,27 +74,45 @@ def search(
     Args:
         model: any video network; it comes back as it was.
         layer: dotted name.
-        units: channels by index.
-        files: videos; those that cannot be read, or are too short for the network, are skipped.
-        card: what the network expects; windows have its clip's size.
+        units: channels by index, or by class name in the output layer.
+        files: videos, or a folder that holds some at any depth; those that cannot be read, or are too short
+            for the network, are skipped.
+        card: what the network expects; windows have its clip's size. None: what came with it from
+            `load_model`, else inferred.
         count: hits kept per unit.
         step: frames from one window to the next; None: half a window.
         partial: as for `video.read_video`; otherwise a damaged file is skipped from its damage on, and told.
         device: where to compute.
         progress: told about every window: the file, and the window's first frame.
 
+    Returns:
+        Per unit its `hits`, best first: file, frames, place, and the response in the layer's own scale.
+        `activations.search.crops` reads what was seen there.
+
     Raises:
         SettingInvalid: `count` below 1, or a step beyond the window.
         LayerNotFound: no such layer.
+        UnitOutOfRange: no such unit.
+        VideoUnreadable: no videos below the folder.
+
+    Example:
+        model = kinetoscope.load_model("motion13")
+        for hit in kinetoscope.search(model, "fc", ["up"], "videos", count=3).hits[2]:
+            print(hit.source, hit.box[0], hit.response)
     """
     if count < 1:
         raise SettingInvalid(f"{count} clips per unit were asked for; give at least 1")
-    index = list(units)
-    spans = layer_spans(model, layer, (card.channels, *card.clip))
+    card, windows = card or card_of(model), 0
+    skipped: dict[Path, str] = {}
+    if isinstance(files, (str, Path)):
+        files, skipped = find_clips(Path(files))
+    shape = (card.channels, *card.clip)
+    named = card.class_names if layer == card.output_layer else ()
+    index = unit_indices(units, output_shape(model, layer, shape)[0], named)
+    spans = layer_spans(model, layer, shape)
     best: dict[int, list[Hit]] = {unit: [] for unit in index}
-    skipped, windows = {}, 0
     with tap(model, layer, units=index, device=device) as forward, torch.no_grad():
-        for file in files:
+        for file in map(Path, files):
             try:
                 for window in _windows(file, card, step, partial):
                     clip = fit_clip(window.video, card.channels, *card.clip[1:])

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..brief import Brief
 from ..errors import LayerNotFound, ModelUnusable, SettingInvalid, closest
 from ..models.card import ModelCard
 from ..models.registry import card_of
@@ -22,8 +23,8 @@ from .faithful import Curve, curves
 from .methods import CAM, METHODS, AttributionMap, AttributionSettings, Problem
 
 
-@dataclass(frozen=True)
-class Attribution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Attribution(Brief):
     """What counted for a unit's response to one clip.
 
     Attributes:
@@ -68,14 +69,25 @@ def attribute(
         model: any video network; it comes back as it was, without hooks.
         clip: (T, C, H, W) in [0, 1], of a size the network takes.
         target: `LAYER:UNIT`, a class name, or a `Unit`.
-        method: see `METHODS`.
+        method: `gradient`, `guided-backprop`, `integrated-gradients`, `smoothgrad`, `grad-cam`,
+            `grad-cam-t` (weights per time step) or `occlusion`.
         settings: numbers; None: the usual ones.
         card: what the network expects; None: its own.
         device: where to compute.
 
+    Returns:
+        `map`, (T, H, W): how much each place of each frame counted, in the unit's own scale; and how far to
+        trust it, see `Attribution`.
+
     Raises:
         SettingInvalid: no such method.
         LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable: as their names say.
+
+    Example:
+        model = kinetoscope.load_model("motion13")
+        clip = torch.rand(16, 3, 64, 64)
+        found = kinetoscope.attribute(model, clip, "up-left", method="grad-cam")
+        print(found.map.shape, found.response)
     """
     if method not in METHODS:
         raise SettingInvalid(f"no method is called {method!r}; closest: {closest(method, METHODS)}")

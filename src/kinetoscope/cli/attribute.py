@@ -19,8 +19,8 @@ from .options import (
     Seed,
     Size,
     Weights,
+    given_options,
     read_size,
-    refuse_unused,
 )
 from .progress import Reporter
 
@@ -76,8 +76,7 @@ def attribute(
     """
     extent = read_size(size)
     window = read_size(occlude, "--occlude")
-    for option, users in _USED_BY.items():
-        refuse_unused(context, method not in users, option, because=f"with --method {method}")
+    idle = given_options(context, *(option for option, users in _USED_BY.items() if method not in users))
     from ..attribution.methods import AttributionSettings
     from ..pipeline import versions
     from .folder import ensure_device, writable_folder
@@ -98,6 +97,8 @@ def attribute(
     }
     record = out / ATTRIBUTION
     with writable_folder(out), Reporter([f"{target} in {clip.name}"], quiet=quiet) as reporter:
+        for flag in idle:
+            reporter.note(f"--method {method} makes nothing of {flag}")
         if not force and is_recorded(record, request):
             reporter.note(f"{out} is finished; --force does it again")
         else:

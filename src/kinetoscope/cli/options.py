@@ -119,11 +119,15 @@ def refuse_unused(context: Context, when: bool, *options: str, because: str) -> 
         options: names of the parameters.
         because: the end of "cannot be used ...".
     """
-    for option in options:
-        source = context.get_parameter_source(option)
-        if when and source is not None and source.name != "DEFAULT":
-            flag = f"--{option.replace('_', '-')}"
-            raise typer.BadParameter(f"it cannot be used {because}; leave it out", param_hint=f"'{flag}'")
+    for flag in given_options(context, *options) if when else ():
+        raise typer.BadParameter(f"it cannot be used {because}; leave it out", param_hint=f"'{flag}'")
+
+
+def given_options(context: Context, *options: str) -> list[str]:
+    """Which of these parameters stood on the command line, as they are written there."""
+    sources = {option: context.get_parameter_source(option) for option in options}
+    given = [option for option, source in sources.items() if source is not None and source.name != "DEFAULT"]
+    return [f"--{option.replace('_', '-')}" for option in given]
 
 
 def check_units(text: str, option: str = "--units") -> None:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..brief import Brief
 from ..errors import ModelUnusable, SettingInvalid, UnitOutOfRange
 from ..models.card import ModelCard
 from ..types import Video
@@ -17,8 +18,8 @@ THRESHOLD = 0.3
 """Share of a filter's largest magnitude below which a thresholded picture is blank."""
 
 
-@dataclass(frozen=True)
-class DecodedFilter:
+@dataclass(frozen=True, eq=False, repr=False)
+class DecodedFilter(Brief):
     """What one unit looks like on the network's input.
 
     Attributes:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..brief import Brief
 from ..errors import LayerNotFound, ModelUnusable
 from ..models.checkpoints import read_weights
 from ..units.tap import find_layer
@@ -15,8 +16,8 @@ from ..units.tap import find_layer
 KernelWeights = Float[Tensor, "filter channel depth rows columns"]
 
 
-@dataclass(frozen=True)
-class LayerKernels:
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerKernels(Brief):
     """Kernels of one layer.
 
     Attributes:

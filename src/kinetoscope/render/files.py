@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import SettingInvalid
 from ..records import (
     ARRAYS_FILE,
+    SCHEMA,
     UNIT_FILE,
     plain,
     unit_directory,
@@ -131,6 +132,7 @@ def record_of(result: UnitResult, render_seconds: float | None = None) -> dict[s
             "texture_lifetime_frames": parts.texture_lifetime_frames,
         },
         "motion": {key: getattr(result.motion, key) for key in _MOTION_KEYS},
+        "history": None if optimal is None else optimal.history,
         "steps": given.get("steps", optimal.steps if optimal else None),
         "seconds": {
             "optimize": optimal.seconds if optimal else None,
@@ -138,11 +140,18 @@ def record_of(result: UnitResult, render_seconds: float | None = None) -> dict[s
             **(given.get("seconds") or {}),
             "render": render_seconds,
         },
+        "channels": result.video.shape[1],
         "colours": colour_words(result.video.shape[1]),
         "peak_memory_mb": given.get("peak_memory_mb", peak_memory_mb()),
     }
     defaults = {"settings": {"decompose": parts.settings}}
-    return plain({**defaults, **given, **measured}, UNIT_FILE)
+    return plain({"schema": SCHEMA, **defaults, **given, **measured}, UNIT_FILE)
+
+
+def scale_of(result: UnitResult) -> float:
+    """Speed at full brightness in a result's pictures, pixels per frame: that of the run, if it was saved."""
+    render = result.record.get("render")
+    return render["motion_scale_px_per_frame"] if isinstance(render, dict) else DEFAULT_SCALE
 
 
 def _write_set(result: UnitResult, folder: Path, scale: float, fps: float) -> Path:

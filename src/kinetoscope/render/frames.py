@@ -153,6 +153,23 @@ def encode_gif(
     return buffer.getvalue()
 
 
+def encode_webp(frames: Frames, *, fps: float = DEFAULT_FPS, quality: int | None = None) -> bytes:
+    """Frames as a WebP that loops for ever; one frame makes a still picture.
+
+    Args:
+        frames: (T, H, W, 3) bytes.
+        fps: frames per second.
+        quality: 0 to 100; None: no loss.
+    """
+    first, *rest = (PillowImage.fromarray(frame) for frame in frames)
+    how = {"lossless": True, "quality": 40} if quality is None else {"quality": quality}
+    buffer = io.BytesIO()
+    first.save(
+        buffer, "WEBP", save_all=True, append_images=rest, duration=round(1000 / fps), loop=0, method=3, **how
+    )
+    return buffer.getvalue()
+
+
 def encode_mp4(frames: Iterable[Picture], *, fps: float = DEFAULT_FPS, factor: int = 1) -> bytes:
     """Frames as an MP4 that players and browsers open (H.264 where the build has it, else MPEG-4 part 2).
 

@@ -6,25 +6,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
 from ..records import RecordUnreadable, finished_units, read_unit, unit_directory, write_bytes_atomically
+from ..results import UnitResult
+from .card import template, unit_card
 from .colour import DEFAULT_SCALE, legend, scale_number
-from .figure import SHARE_COLOURS
+from .files import save_unit
 from .frames import encode_png
-from .words import (
-    MISSING,
-    activation_rows,
-    confidence_rows,
-    direction_words,
-    headline,
-    index_rows,
-    number,
-    number_rows,
-    share_rows,
-)
 
 _FACTS = ("model", "weights", "layer", "objective", "seed", "precision", "device", "colours")
 
@@ -69,14 +59,7 @@ def write_index(
             continue
         records.append(record)
         cards.append(_card(folder, directory, record))
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kinetoscope", "render"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    html = environment.get_template("page.html.j2").render(
+    html = template("page.html.j2").render(
         title=title,
         notes=list(notes),
         problems=problems,
@@ -94,55 +77,18 @@ def write_index(
 def _card(folder: Path, directory: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     """What the template prints for one unit."""
     base = quote(folder.relative_to(directory).as_posix(), safe="/", errors="surrogatepass")
-    motion, decomposition = record["motion"], record["decomposition"]
-    unit, name = record.get("unit", folder.name), record.get("unit_name")
-    seconds = [value for value in record["seconds"].values() if number(value) != MISSING]
-    return {
-        "base": base,
-        "layer": record.get("layer", folder.parent.name),
-        "unit": unit,
-        "name": str(name) if name not in (None, "") else f"unit {unit}",
-        "named": name not in (None, ""),
-        "headline": headline(motion),
-        "hue": _hue(motion),
-        "aspect": _aspect(folder / "static.png"),
-        "rows": number_rows(motion, decomposition),
-        "shares": [
-            {"words": words, "percent": round(100 * share, 1), "colour": SHARE_COLOURS[key]}
-            for key, words, share in share_rows(decomposition)
-        ],
-        "bars": _bars(activation_rows(record["activation"])),
-        "truth": [
-            *index_rows(record.get("indices") or {}),
-            *confidence_rows(record.get("confidence")),
-        ],
-        "seconds": number(sum(seconds), "{:.1f}", "s") if seconds else "",
-        "steps": record["steps"],
-    }
+    named = {"layer": folder.parent.name, "unit": folder.name, **record}
+    return {**unit_card(named), "base": base, "aspect": _aspect(folder / "static.png")}
 
 
-def _bars(rows: Sequence[tuple[str, float | None]]) -> list[dict[str, Any]]:
-    """Bars from a common zero line, in percent of the width, for values of either sign."""
-    known = [value for _, value in rows if value is not None]
-    low, high = min([0.0, *known]), max([0.0, *known])
-    span = (high - low) or 1.0
-    bars = []
-    for words, value in rows:
-        start = min(value or 0.0, 0.0)
-        bars.append(
-            {
-                "words": words,
-                "text": number(value, "{:.3g}"),
-                "left": round(100 * (start - low) / span, 2),
-                "width": round(100 * abs(value or 0.0) / span, 2),
-            }
-        )
-    return bars
-
-
-def _hue(motion: Mapping[str, Any]) -> int | None:
-    """The wheel's hue for the unit's direction, degrees; None when it does not go anywhere."""
-    return None if direction_words(motion) == MISSING else round(motion["direction_deg"]) % 360
+def save_all(results: Iterable[UnitResult], directory: str | Path) -> Path:
+    """Save units, and write the page that shows them; returns the page's path."""
+    results = list(results)
+    for result in results:
+        save_unit(result, directory)
+    asked = [(str(result.record["layer"]), result.record["unit"]) for result in results]
+    layers = ", ".join(dict.fromkeys(layer for layer, _ in asked))
+    return write_index(directory, title=f"Units of {layers}", units=asked)
 
 
 def _aspect(picture: Path) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..results import DEAD, FLAT
+from ..errors import one_line
+from ..results import DEAD, FLAT, Decomposition, UnitResult
 from ..types import MOTION_LABELS
 
 ARROWS = "→↗↑↖←↙↓↘"
@@ -158,5 +159,40 @@ def title_of(record: Mapping[str, Any]) -> str:
     if record.get("layer") is None or record.get("unit") is None:
         return f"Decomposition of {record.get('video') or 'a given video'}"
     name = f" ({record['unit_name']})" if record.get("unit_name") not in (None, "") else ""
-    parts = [str(record["model"])] if record.get("model") else []
+    model = record.get("model") or record.get("network")
+    parts = [str(model)] if model else []
     return " / ".join([*parts, str(record["layer"]) or "(whole model)", f"unit {record['unit']}{name}"])
+
+
+def brief_rows(result: UnitResult) -> list[tuple[str, str]]:
+    """Name and value of the five numbers to look at first; of a given video, which drives no unit, four."""
+    parts, indices = result.decomposition, result.indices
+    driven = [
+        ("response", number(result.activation.get("optimal"), "{:.3g}")),
+        ("kept", number(indices.get("reconstruction_kept"))),
+        ("motion dependence", number(indices.get("motion_dependence"))),
+    ]
+    given = [
+        ("speed", number(result.motion.speed_px_per_frame, unit="px/frame")),
+        ("carried", number(parts.carried)),
+    ]
+    return [
+        *(driven if result.optimal is not None else given),
+        ("coherent", number(parts.variance_explained.get("coherent"))),
+        ("PSNR", decibels(parts.psnr_db)),
+    ]
+
+
+def result_words(result: UnitResult) -> str:
+    """A result on one line: model, layer, unit, label, and the numbers to look at first."""
+    title = one_line(title_of(result.record))
+    title = title if len(title) <= 80 else title[:79] + "…"
+    numbers = ", ".join(f"{name} {value}" for name, value in brief_rows(result))
+    return f"{title}: {result.motion.label}; {numbers}"
+
+
+def decomposition_words(parts: Decomposition) -> str:
+    """A decomposition on one line: its size, its shares, its fit."""
+    frames, _, height, width = parts.reconstruction.shape
+    shares = ", ".join(f"{name} {number(share)}" for name, share in parts.variance_explained.items())
+    return f"{frames} frames of {width} x {height} px: {shares}, PSNR {decibels(parts.psnr_db)}"

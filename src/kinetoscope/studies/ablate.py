@@ -3,12 +3,13 @@
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from ..account import Account, Progress, StepProgress, on_cpu
+from ..account import Account, Options, Progress, StepProgress, on_cpu
+from ..brief import Brief
 from ..errors import ModelUnusable
 from ..evaluation.clips import drift
 from ..evaluation.metrics import direction_error_deg
@@ -58,8 +59,8 @@ _WITHOUT: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Variant:
+@dataclass(frozen=True, eq=False, repr=False)
+class Variant(Brief):
     """One way of making the pictures of a unit, and what came of it.
 
     Attributes:
@@ -82,8 +83,8 @@ class Variant:
     numbers: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Ablation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Ablation(Brief):
     """All variants of one unit.
 
     Attributes:
@@ -102,23 +103,35 @@ def ablate(
     *,
     paper: PaperSettings | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Ablation:
     """Make a unit's pictures in every way of `VARIANTS` and measure each (Li & Li 2025, section 4.2).
 
     The truth about a unit is known where its name is a word for a motion: the bundled network's classes.
 
     Args:
-        model, layer, unit, options: as for `visualize_each`; the model comes back as it was.
+        model: any video network; it comes back as it was.
+        layer: dotted name as in `model.named_modules()`.
+        unit: a channel by index, or by class name in the output layer.
         paper: the published formulation's settings; None: the published ones.
         progress: called with the variant's index, the step, and the number of steps.
+        options: `card`, `objective`, `position`, `size`, `preset`, `steps`, `seed`, `device`, `precision`,
+            `contrast`, `start`, as for `visualize_each`.
+
+    Returns:
+        Every variant with its video, (T, C, H, W) in [0, 1], its decomposition and numbers, see `Variant`.
 
     Raises:
         ModelUnusable: the unit is dead, so that there is nothing to compare.
-        KinetoscopeError: as `visualize_each`.
+        LayerNotFound, UnitOutOfRange, ClipTooSmall, SettingInvalid: as their names say.
+
+    Example:
+        found = kinetoscope.ablate(kinetoscope.load_model("motion13"), "fc", "up", steps=32)
+        for variant in found.variants:
+            print(variant.name, variant.numbers["activation_kept"], variant.numbers["label"])
     """
     paper = paper or PaperSettings()
-    account, (chosen,) = account_for(model, layer, [unit], **{**options, "seeds": 1})
+    account, (chosen,) = account_for(model, layer, [unit], **options, seeds=1)
     known = account.beginnings([chosen])
     with account.listening([chosen]) as (forward, (objective,)):
         study = _Study(account, chosen, forward, objective, known, paper, progress)

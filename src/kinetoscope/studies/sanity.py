@@ -7,13 +7,14 @@ do says nothing about them.
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from ..account import Progress
+from ..account import Options, Progress
+from ..brief import Brief
 from ..pipeline import account_for, visualize
 from ..results import Confidence, UnitResult
 from ..truth.agreement import agreement, field_circular_variance
@@ -32,8 +33,8 @@ CHECKS = (
 """Group, name and what it is, in the order of the figure."""
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, eq=False, repr=False)
+class Check(Brief):
     """One optimum to compare the unit's with.
 
     Attributes:
@@ -53,8 +54,8 @@ class Check:
     numbers: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Sanity:
+@dataclass(frozen=True, eq=False, repr=False)
+class Sanity(Brief):
     """All checks of one unit.
 
     Attributes:
@@ -73,22 +74,32 @@ def check_sanity(
     layer: str,
     unit: int | str,
     *,
-    seed: int = 0,
     progress: Progress | None = None,
-    **options: Any,
+    **options: Unpack[Options],
 ) -> Sanity:
     """Compare a unit with other seeds, with its neighbour, without its weights, and with a dead one.
 
     Args:
-        model, layer, unit, options: as for `visualize_each`; the model comes back as it was, the checks that
-            need other weights work on copies.
-        seed: of the unit; the next two are the second and third, and the first one draws the new weights.
+        model: any video network; it comes back as it was, the checks that need other weights work on copies.
+        layer: dotted name as in `model.named_modules()`.
+        unit: a channel by index, or by class name in the output layer.
         progress: called with the check's index, the step, and the number of steps.
+        options: `card`, `objective`, `position`, `size`, `preset`, `steps`, `seed`, `device`, `precision`,
+            `contrast`, `start`, as for `visualize_each`. The two seeds after `seed` are the second and third,
+            and the first one draws the new weights.
+
+    Returns:
+        Every check with its whole result and its numbers, see `Check`; and the three seeds' agreement.
 
     Raises:
-        KinetoscopeError: as `visualize_each`.
+        LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say.
+
+    Example:
+        found = kinetoscope.check_sanity(kinetoscope.load_model("motion13"), "conv3b", 5, steps=32)
+        print({check.name: check.numbers["drives_unit"] for check in found.checks})
     """
-    account, (chosen,) = account_for(model, layer, [unit], **{**options, "seed": seed, "seeds": 1})
+    seed = options.get("seed", 0)
+    account, (chosen,) = account_for(model, layer, [unit], **options, seeds=1)
     count = output_shape(model, layer, account.shape)[0]
     neighbour = chosen + 1 if chosen + 1 < count else chosen - 1
     seeds_of = {"second seed": seed + 1, "third seed": seed + 2}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..account import Progress
 from ..attribution.attribute import AttributionSettings, attribute
+from ..brief import Brief
 from ..errors import LayerNotFound, closest
 from ..evaluation.metrics import direction_error_deg
 from ..models.card import ModelCard
@@ -31,8 +32,8 @@ LEAST_CHANNELS = 3
 """Fewer say nothing about a correlation: any two are perfectly correlated."""
 
 
-@dataclass(frozen=True)
-class ActiveFrame:
+@dataclass(frozen=True, eq=False, repr=False)
+class ActiveFrame(Brief):
     """The moment of a clip at which a channel responds most, and what counts in it.
 
     Attributes:
@@ -51,8 +52,8 @@ class ActiveFrame:
     gradient: Float[Tensor, "height width"]
 
 
-@dataclass(frozen=True)
-class ChannelVelocity:
+@dataclass(frozen=True, eq=False, repr=False)
+class ChannelVelocity(Brief):
     """One channel's velocity, read twice; pixels of the clip per frame, x right and y down.
 
     Attributes:

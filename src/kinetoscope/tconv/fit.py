@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..brief import Brief
 from .kernel import FirstSlice, Kernel
 from .slices import slice_matrices
 
@@ -18,8 +19,8 @@ _SCALES = (0.7, 0.85, 1.0, 1.18, 1.43)
 _TURNS = (-0.8, -0.4, 0.0, 0.4, 0.8)
 
 
-@dataclass(frozen=True)
-class KernelFit:
+@dataclass(frozen=True, eq=False, repr=False)
+class KernelFit(Brief):
     """The nearest kernel that a first slice and a trajectory can make.
 
     Attributes:

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..brief import Brief
 from ..errors import LayerNotFound
 from .layer import Conv3T
 
@@ -17,8 +18,8 @@ WHOLE_MODEL = "(model)"
 """Stands for a layer's name in statistics over all layers."""
 
 
-@dataclass(frozen=True)
-class LayerMotion:
+@dataclass(frozen=True, eq=False, repr=False)
+class LayerMotion(Brief):
     """The trajectories of one 3T layer. x points right, y down; turning is positive *clockwise* on screen.
 
     Attributes:

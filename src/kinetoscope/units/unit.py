@@ -152,3 +152,22 @@ def parse_size(text: str) -> tuple[int, int, int]:
             f"size {text!r} is {t * h * w:.3g} pixels; give less: no machine takes {MOST_PIXELS:.3g}"
         )
     return t, h, w
+
+
+def unit_indices(units: Sequence[int | str], count: int, names: tuple[str, ...]) -> list[int]:
+    """Channels from indices and class names.
+
+    Raises:
+        UnitOutOfRange: beyond the layer's units, or no class of that name.
+    """
+    if not units:
+        raise UnitOutOfRange(f"no units given; name some of the {count} the layer has")
+    chosen: list[int] = []
+    for unit in units:
+        if isinstance(unit, str):
+            chosen += parse_units(unit, count, names)
+        elif 0 <= unit < count:
+            chosen.append(int(unit))
+        else:
+            raise UnitOutOfRange(f"unit {unit} is out of range; the layer has units 0 to {count - 1}")
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,65 @@
+"""A given video taken apart, with what it takes to look at the account and to keep it."""
+
+from dataclasses import replace
+
+from .account import on_cpu
+from .errors import SettingInvalid
+from .motion.decompose import DecomposeSettings
+from .motion.decompose import decompose as taken_apart
+from .motion.summary import summarize
+from .pipeline import versions
+from .results import Decomposition, UnitResult
+from .types import Video
+
+
+def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: int = 0) -> Decomposition:
+    """Split a video into a texture, its motion, and changes of light.
+
+    Args:
+        video: (T, C, H, W) in [0, 1], two frames of 8 x 8 pixels at least; left as it is.
+        settings: the layered account when None.
+        seed: draws the paper formulation's initial fields; the other accounts draw nothing.
+
+    Returns:
+        A `Decomposition`, with fields and images on the video's device. In a notebook it shows itself;
+        `plot`, `show` and `save` work on it.
+
+    Raises:
+        ClipTooSmall: fewer than two frames, or frames under 8 x 8.
+        SettingInvalid: not a (T, C, H, W) float tensor of finite values in [0, 1].
+
+    Example:
+        parts = kinetoscope.decompose(kinetoscope.read_video("clip.mp4"))
+        print(parts.velocity.mean(dim=(0, 2, 3)))  # (x, y), pixels per frame
+        parts.save("taken-apart")
+    """
+    parts = taken_apart(video, settings, seed=seed)
+    return replace(parts, video=video.detach().float().clamp(0, 1), seed=seed)
+
+
+def as_result(parts: Decomposition) -> UnitResult:
+    """The whole account of a given video.
+
+    Raises:
+        SettingInvalid: the decomposition does not hold its video.
+    """
+    if parts.video is None:
+        raise SettingInvalid(
+            "this decomposition is part of a unit's result; save, plot or show that result instead"
+        )
+    moved = on_cpu(parts)
+    assert moved.video is not None
+    record = {
+        "settings": {"decompose": parts.settings},
+        "seed": parts.seed,
+        "versions": versions(),
+        "device": parts.video.device.type,
+        "precision": "fp32",
+        "seconds": {"decompose": parts.seconds},
+    }
+    return UnitResult(
+        video=moved.video,
+        decomposition=replace(moved, video=None, seed=None),
+        motion=summarize(moved),
+        record=record,
+    )
