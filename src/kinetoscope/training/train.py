@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import ModelUnusable, SettingInvalid, listed
+from ..errors import ClipTooSmall, ModelUnusable, SettingInvalid, listed
 from ..models.checkpoints import read_weights
 from ..models.registry import load_model
 from ..pipeline import versions
@@ -165,7 +165,7 @@ def _probe(loop: Any, network: nn.Module, recipe: Recipe, classes: int) -> None:
     try:
         with explained(network, size, ""):
             loop.outputs_of(network.eval(), clip, classes)
-    except RuntimeError as error:
+    except (RuntimeError, ClipTooSmall) as error:
         reason = str(error).splitlines()[0]
         raise ModelUnusable(
             f"{recipe.model.name} fails on clips of {'x'.join(map(str, size))} ({reason}); "
