@@ -92,26 +92,7 @@ def natural_optima(
     if progress is not None and search.taken < settings.steps:  # a second ascent was not needed
         progress(settings.steps, settings.steps)
     seconds = (time.perf_counter() - began) / count
-    videos = search.shown(found.kept).transpose(1, 2)
-    return [
-        Optimal(
-            video=videos[unit].clone(),
-            history=tuple(search.history[unit]),
-            steps=len(search.history[unit]),
-            seconds=seconds,
-            notes=SearchNotes(
-                start=found.starts[unit],
-                contrast_budget=float(climb.budget[unit]),
-                colour_free=bool(climb.free[unit]),
-                best_response=float(found.value[unit]),
-                bank_stimulus=found.stimuli[unit],
-                bank_response=float(found.bank[unit]) if banked else None,
-                approach="coarse to fine" if sizes else "one ascent",
-                sizes=tuple(sizes) or (shape[2:],),
-            ),
-        )
-        for unit in range(count)
-    ]
+    return _results(search, climb, found, seconds, sizes)
 
 
 @dataclass
@@ -130,6 +111,33 @@ class _Found:
     starts: list[str]
     stimuli: list[str]
     bank: Tensor
+
+
+def _results(
+    search: Passes, climb: Climb, found: _Found, seconds: float, sizes: Sequence[Size]
+) -> list[Optimal]:
+    """What the search comes to, one result per unit."""
+    videos = search.shown(found.kept).transpose(1, 2)
+    height, width = videos.shape[-2:]
+    return [
+        Optimal(
+            video=videos[unit].clone(),
+            history=tuple(search.history[unit]),
+            steps=len(search.history[unit]),
+            seconds=seconds,
+            notes=SearchNotes(
+                start=found.starts[unit],
+                contrast_budget=float(climb.budget[unit]),
+                colour_free=bool(climb.free[unit]),
+                best_response=float(found.value[unit]),
+                bank_stimulus=found.stimuli[unit],
+                bank_response=float(found.bank[unit]) if found.stimuli[unit] else None,
+                approach="coarse to fine" if sizes else "one ascent",
+                sizes=tuple(sizes) or ((height, width),),
+            ),
+        )
+        for unit in range(len(videos))
+    ]
 
 
 def _held(settings: OptimalSettings, shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
