@@ -106,10 +106,9 @@ class Account:
 
             yield forward, objectives
 
-    @property
-    def metric(self) -> NaturalMetric:
-        """The metric of natural videos for this network's clips."""
-        asked = self.optimal.metric if isinstance(self.optimal, OptimalSettings) else None
+    def metric_for(self, settings: SearchSettings) -> NaturalMetric:
+        """The metric of natural videos: the settings' own, else that of this network's clips."""
+        asked = settings.metric if isinstance(settings, OptimalSettings) else None
         return asked or self.card.natural
 
     def optima(
@@ -128,7 +127,7 @@ class Account:
             self.shape,
             settings,
             generators,
-            self.metric,
+            self.metric_for(settings),
             banked=banked,
             start=self.start if isinstance(self.start, Tensor) else None,
             sizes=self.sizes,
@@ -139,7 +138,7 @@ class Account:
     def first_clip(self, unit: int) -> Video:
         """The noise that the unit's ascent begins with, (T, C, H, W)."""
         generator = unit_generator(self.record["seed"], unit)
-        return start_clip(self.optimal, self.shape, generator, self.metric)
+        return start_clip(self.optimal, self.shape, generator, self.metric_for(self.optimal))
 
     def beginnings(self, units: Sequence[int]) -> list[Beginning]:
         """What each unit answers to most in a bank of stimuli, in one pass; empty where none is asked for."""

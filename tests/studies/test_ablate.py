@@ -70,6 +70,13 @@ def test_every_variant_is_there_and_measured(found):
     assert found.record["truth"] == {"label": "up", "direction_deg": 90.0}
 
 
+def test_the_search_is_run_without_each_part(found):
+    """But for colours: this unit wants them, and then they are free anyway."""
+    searched = {variant.name: variant.video for variant in found.variants if variant.group == "search"}
+    for name in ("level spectrum", "space only", "not calmed"):
+        assert float((searched[name] - searched["natural"]).abs().mean()) > 1e-3
+
+
 def test_gains_are_shares_of_the_defaults_optimum(found):
     numbers = {v.name: v.numbers for v in found.variants}
     assert numbers["natural"]["optimum_gain"] == pytest.approx(1)

@@ -211,7 +211,8 @@ class _Study:
 
     def _with_less(self, name: str) -> OptimalSettings:
         """The default search without one of its parts."""
-        whole, metric = self._natural(), self.account.metric
+        whole = self._natural()
+        metric = self.account.metric_for(whole)
         return {
             "level spectrum": replace(whole, metric=replace(metric, power=0.0)),
             "space only": replace(whole, metric=replace(metric, slowness=0.0)),
