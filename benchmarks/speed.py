@@ -21,12 +21,14 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from kinetoscope.account import Account
 from kinetoscope.errors import ModelUnusable
 from kinetoscope.models.registry import card_of, load_model
 from kinetoscope.optimal.ascend import PAPER, normalize, start_values, unit_generator
 from kinetoscope.optimal.parameters import SigmoidParameters
 from kinetoscope.optimal.transforms import draw, transform
-from kinetoscope.pipeline import account_for, versions
+from kinetoscope.pipeline import request_for, versions
+from kinetoscope.request import Options
 from kinetoscope.units.layout import first_tensor
 from kinetoscope.units.unit import parse_size
 
@@ -67,13 +69,15 @@ def published(
 
 def reached(model: nn.Module, layer: str, unit: int, **options: Any) -> tuple[float, float, int]:
     """Clean activation in fp32 of the optimum that a preset finds, seconds it took, and steps."""
-    account, _ = account_for(model, layer, [unit], **options)
+    account = Account(request_for(model, layer, [unit], Options(**options)))
     began = time.perf_counter()
     known = account.beginnings([unit])
     with account.listening([unit]) as (forward, objectives):
-        (found,) = account.optima(forward, objectives, account.optimal, [unit_generator(0, unit)], known)
+        (found,) = account.optima(
+            forward, objectives, account.request.optimal, [unit_generator(0, unit)], known
+        )
         seconds = time.perf_counter() - began
-    judge, _ = account_for(model, layer, [unit], **{**options, "precision": "fp32"})
+    judge = Account(request_for(model, layer, [unit], Options(**{**options, "precision": "fp32"})))
     with judge.listening([unit]) as (forward, (objective,)), torch.no_grad():
         clean = float(objective(forward(found.video.transpose(0, 1)[None])))
     return clean, seconds, found.steps
@@ -85,11 +89,11 @@ def agreement(model: nn.Module, layer: str, unit: int, kind: str, steps: int = 1
     As a share of how far the clip has moved; both are fed the network's own size.
     """
     clip, _ = published(model, layer, unit, kind, steps, None)
-    account, _ = account_for(model, layer, [unit], preset="paper", objective=kind)
+    account = Account(request_for(model, layer, [unit], Options(preset="paper", objective=kind)))
     settings = PAPER
     with account.listening([unit]) as (forward, objectives):
         generator = unit_generator(0, unit)
-        parameters = SigmoidParameters(start_values(settings, account.shape, generator)[None])
+        parameters = SigmoidParameters(start_values(settings, account.request.shape, generator)[None])
         draws = draw(settings.transforms, settings.steps, generator)
         rule, start = parameters.rule(parameters.values), parameters.video().detach()
         for step in range(steps):
@@ -107,8 +111,8 @@ def matrix_share(model: nn.Module, layer: str, unit: int, repeats: int = 5) -> d
     """
     matrices = [torch.randn(4096, 4096, dtype=torch.bfloat16) for _ in range(2)]
     peak, best = 0.0, float("inf")
-    account, _ = account_for(model, layer, [unit], precision="bf16")
-    clip = torch.rand(1, *account.shape).requires_grad_()
+    account = Account(request_for(model, layer, [unit], Options(precision="bf16")))
+    clip = torch.rand(1, *account.request.shape).requires_grad_()
     with account.listening([unit]) as (forward, (objective,)):
         counter = FlopCounterMode(display=False)
         with counter:
@@ -126,8 +130,7 @@ def matrix_share(model: nn.Module, layer: str, unit: int, repeats: int = 5) -> d
 
 def curves(model: nn.Module, layer: str, unit: int) -> list[dict[str, Any]]:
     """Clean activation and seconds after so many steps: by default, each a whole run, and as published."""
-    account, _ = account_for(model, layer, [unit])
-    kind, rows = account.record["objective"], []
+    kind, rows = request_for(model, layer, [unit]).objective, []
     for preset, counts in (("default", (10, 20, 40, 80, 160)), ("paper", (40, 80, 160, 320, 640, 1500))):
         for count in counts:
             clean, seconds, _ = reached(model, layer, unit, preset=preset, objective=kind, steps=count)
@@ -180,8 +183,7 @@ def main() -> None:
 
 def compared(model: nn.Module, layer: str, options: argparse.Namespace, fed: Size | None) -> dict[str, Any]:
     """One layer's row."""
-    account, _ = account_for(model, layer, [options.unit])
-    kind = account.record["objective"]
+    kind = request_for(model, layer, [options.unit]).objective
     clean, seconds, steps = reached(model, layer, options.unit)
     reference = known(options.known, layer, options.unit)
     if reference is None:
