@@ -65,7 +65,7 @@ class Objective:
         words = ""
         for term in self.terms:
             place = "" if term.position is None else f" at {','.join(map(str, term.position))}"
-            factor = "" if abs(term.weight) == 1 else f"{abs(term.weight)!r} "
+            factor = "" if abs(term.weight) == 1 else f"{abs(term.weight)!r} ".replace(".0 ", " ")
             sign = ("-" if term.weight < 0 else "") if not words else (" - " if term.weight < 0 else " + ")
             words += f"{sign}{factor}{term.kind}({term.channel}{place})"
         return words
