@@ -23,8 +23,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from kinetoscope.account import Account
 from kinetoscope.models.registry import load_model
-from kinetoscope.pipeline import account_for, versions, visualize_each
+from kinetoscope.pipeline import request_for, versions, visualize_each
+from kinetoscope.request import Options
 from kinetoscope.results import UnitResult
 from kinetoscope.stimuli import colours, grating, to_contrast
 from kinetoscope.types import MOTION_LABELS
@@ -55,7 +57,8 @@ class Tuning:
 
 def tunings(model: nn.Module, layer: str, units: list[int], size: tuple[int, int, int]) -> list[Tuning]:
     """Of each unit, from the responses to all gratings."""
-    account, chosen = account_for(model, layer, units, size=size, objective="channel-relu")
+    request = request_for(model, layer, units, Options(size=size, objective="channel-relu"))
+    account, chosen = Account(request), request.units
     axes = colours(3)
     shown = list(product(axes, WAVELENGTHS, SPEEDS))
     table = torch.zeros(len(units), len(shown), len(ANGLES))

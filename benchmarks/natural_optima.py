@@ -20,9 +20,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from kinetoscope.account import Account
 from kinetoscope.models.registry import card_of, load_model
 from kinetoscope.optimal.ascend import unit_generator
-from kinetoscope.pipeline import account_for, versions
+from kinetoscope.pipeline import request_for, versions
+from kinetoscope.request import Options
 from kinetoscope.types import Video
 from kinetoscope.units.unit import parse_size, parse_units
 
@@ -69,12 +71,13 @@ def clip_of(model: nn.Module, layer: str, unit: int, name: str, size: Size, out:
     """The optimum of one search, (T, C, H, W); read where an earlier run left it."""
     path = out / "clips" / f"{layer}-{unit}-{name}.safetensors"
     if not path.exists():
-        account, _ = account_for(
-            model, layer, [unit], size=size, preset=PRESETS[name][0], steps=PRESETS[name][1]
-        )
+        options = Options(size=size, preset=PRESETS[name][0], steps=PRESETS[name][1])
+        account = Account(request_for(model, layer, [unit], options))
         known = account.beginnings([unit])
         with account.listening([unit]) as (forward, objectives):
-            (found,) = account.optima(forward, objectives, account.optimal, [unit_generator(0, unit)], known)
+            (found,) = account.optima(
+                forward, objectives, account.request.optimal, [unit_generator(0, unit)], known
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"video": found.video.contiguous()}, path)
     return load_file(path)["video"]
@@ -84,12 +87,12 @@ def rows_of(model: nn.Module, layer: str, units: list[int], size: Size, out: Pat
     """One row per unit and search, with its clip."""
     rows = []
     for unit in units:
-        account, _ = account_for(model, layer, [unit], size=size)
+        account = Account(request_for(model, layer, [unit], Options(size=size)))
         for name in PRESETS:
             video = clip_of(model, layer, unit, name, size, out)
             with account.listening([unit]) as (forward, objectives), torch.no_grad():
                 response = float(objectives[0](forward(video.transpose(0, 1)[None])))
-            row = {"layer": layer, "unit": unit, "name": account.name(unit), "search": name}
+            row = {"layer": layer, "unit": unit, "name": account.request.name(unit), "search": name}
             row |= {"response": response, **picture_numbers(video)}
             print(
                 "  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in row.items()),

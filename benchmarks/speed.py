@@ -24,13 +24,15 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from kinetoscope.account import Account
 from kinetoscope.errors import ModelUnusable
 from kinetoscope.models.card import ModelCard
 from kinetoscope.models.registry import card_of, load_model
 from kinetoscope.optimal.ascend import PAPER, normalize, start_values, unit_generator
 from kinetoscope.optimal.parameters import SigmoidParameters
 from kinetoscope.optimal.transforms import draw, transform
-from kinetoscope.pipeline import account_for, versions
+from kinetoscope.pipeline import request_for, versions
+from kinetoscope.request import Options
 from kinetoscope.units.layout import first_tensor
 from kinetoscope.units.unit import parse_size
 
@@ -71,13 +73,15 @@ def published(
 
 def reached(model: nn.Module, layer: str, unit: int, **options: Any) -> tuple[float, float, int]:
     """Clean activation in fp32 of the optimum that a preset finds, seconds it took, and steps."""
-    account, _ = account_for(model, layer, [unit], **options)
+    account = Account(request_for(model, layer, [unit], Options(**options)))
     began = time.perf_counter()
     known = account.beginnings([unit])
     with account.listening([unit]) as (forward, objectives):
-        (found,) = account.optima(forward, objectives, account.optimal, [unit_generator(0, unit)], known)
+        (found,) = account.optima(
+            forward, objectives, account.request.optimal, [unit_generator(0, unit)], known
+        )
         seconds = time.perf_counter() - began
-    judge, _ = account_for(model, layer, [unit], **{**options, "precision": "fp32"})
+    judge = Account(request_for(model, layer, [unit], Options(**{**options, "precision": "fp32"})))
     with judge.listening([unit]) as (forward, (objective,)), torch.no_grad():
         clean = float(objective(forward(found.video.transpose(0, 1)[None])))
     return clean, seconds, found.steps
@@ -89,11 +93,12 @@ def agreement(model: nn.Module, card: ModelCard, layer: str, unit: int, kind: st
     As a share of how far the clip has moved; both are fed the network's own size.
     """
     clip, _ = published(model, card, layer, unit, kind, steps, None)
-    account, _ = account_for(model, layer, [unit], card=card, preset="paper", objective=kind)
+    asked = Options(card=card, preset="paper", objective=kind)
+    account = Account(request_for(model, layer, [unit], asked))
     settings = PAPER
     with account.listening([unit]) as (forward, objectives):
         generator = unit_generator(0, unit)
-        parameters = SigmoidParameters(start_values(settings, account.shape, generator)[None])
+        parameters = SigmoidParameters(start_values(settings, account.request.shape, generator)[None])
         draws = draw(settings.transforms, settings.steps, generator)
         rule, start = parameters.rule(parameters.values), parameters.video().detach()
         for step in range(steps):
@@ -111,8 +116,8 @@ def matrix_share(model: nn.Module, layer: str, unit: int, repeats: int = 5) -> d
     """
     matrices = [torch.randn(4096, 4096, dtype=torch.bfloat16) for _ in range(2)]
     peak, best = 0.0, float("inf")
-    account, _ = account_for(model, layer, [unit], precision="bf16")
-    clip = torch.rand(1, *account.shape).requires_grad_()
+    account = Account(request_for(model, layer, [unit], Options(precision="bf16")))
+    clip = torch.rand(1, *account.request.shape).requires_grad_()
     with account.listening([unit]) as (forward, (objective,)):
         counter = FlopCounterMode(display=False)
         with counter:
@@ -130,8 +135,7 @@ def matrix_share(model: nn.Module, layer: str, unit: int, repeats: int = 5) -> d
 
 def curves(model: nn.Module, layer: str, unit: int) -> list[dict[str, Any]]:
     """Clean activation and seconds after so many steps: by default, each a whole run, and as published."""
-    account, _ = account_for(model, layer, [unit])
-    kind, rows = account.record["objective"], []
+    kind, rows = request_for(model, layer, [unit]).objective, []
     for preset, counts in (("default", (10, 20, 40, 80, 160)), ("paper", (40, 80, 160, 320, 640, 1500))):
         for count in counts:
             clean, seconds, _ = reached(model, layer, unit, preset=preset, objective=kind, steps=count)
@@ -191,8 +195,7 @@ def compared(
     model: nn.Module, card: ModelCard, layer: str, options: argparse.Namespace, fed: Size | None
 ) -> dict[str, Any]:
     """One layer's row."""
-    account, _ = account_for(model, layer, [options.unit], card=card)
-    kind = account.record["objective"]
+    kind = request_for(model, layer, [options.unit], Options(card=card)).objective
     clean, seconds, steps = reached(model, layer, options.unit, card=card)
     reference, native = known(options.known, layer, options.unit)
     if reference is None:

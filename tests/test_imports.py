@@ -28,7 +28,7 @@ TIERS = (
     },
     {"models", "units", "render", "arrays", "decoders", "films", "video"},
     {"optimal", "motion", "filters", "truth", "activations", "attribution", "tconv"},
-    {"account", "pipeline", "given", "training", "evaluation", "studies"},
+    {"request", "account", "pipeline", "given", "training", "evaluation", "studies"},
     {"cli", "__main__"},
 )
 # results save, draw and show themselves for people at a prompt; who does it is looked up when it is asked for

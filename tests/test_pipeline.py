@@ -18,7 +18,8 @@ from kinetoscope.errors import (
     UnitOutOfRange,
 )
 from kinetoscope.evaluation.networks import MotionEnergy
-from kinetoscope.pipeline import request_settings
+from kinetoscope.pipeline import request_for
+from kinetoscope.request import Options
 
 ACTIVATIONS = {
     "optimal",
@@ -117,7 +118,8 @@ def test_results_are_complete():
     assert result.decomposition.velocity.shape == (5, 2, 16, 20)
     assert result.record["objective"] == "channel-relu"
     assert result.record["unit"] == 2
-    assert result.record["settings"] == request_settings(card=CARD, steps=5, seeds=2)
+    request = request_for(Small(), "first", [2], Options(card=CARD, steps=5, seed=4, seeds=2))
+    assert {**result.record, **request.to_json(2)} == result.record
     assert {"kinetoscope", "torch", "python"} == set(result.record["versions"])
 
 

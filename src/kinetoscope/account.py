@@ -1,32 +1,30 @@
-"""The account of one unit after the other: optimum, decomposition, responses, and agreement across seeds."""
+"""A request carried out, unit by unit: optimum, decomposition, responses, and agreement across seeds."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .errors import DeviceFull
 from .metric import NaturalMetric
-from .models.card import ModelCard
-from .motion.decompose import DecomposeSettings, decompose
+from .motion.decompose import decompose
 from .motion.summary import summarize
-from .optimal.ascend import Forward, normalize, unit_generator
+from .optimal.ascend import Forward, unit_generator
 from .optimal.beginnings import Beginning, beginnings
-from .optimal.coarse import Size
 from .optimal.objective import Objective, make_objective
 from .optimal.search import SearchSettings, find_optima, start_clip
 from .optimal.settings import OptimalSettings
+from .request import Request
 from .results import Confidence, Decomposition, Optimal, UnitResult
 from .stimuli import bank
 from .truth.agreement import agreement
 from .truth.nothing import nothing_found
 from .truth.redrive import derived_indices, redrive
 from .types import Video, VideoBatch
-from .units.crop import Crop
 from .units.pooling import pooled_over_what_is_left
 from .units.tap import tap
 
@@ -40,76 +38,60 @@ StepProgress = Callable[[int, int], None]
 """Called with the step and the number of steps."""
 
 
-class Options(TypedDict, total=False):
-    """Keyword arguments that say how units are looked at; meanings and defaults as for `visualize_each`."""
-
-    card: ModelCard | None
-    objective: str | None
-    position: tuple[int, ...] | None
-    size: tuple[int, int, int] | None
-    preset: str
-    steps: int | None
-    seed: int
-    device: str
-    precision: str
-    contrast: float | None
-    start: str | Video
-
-
 @dataclass(frozen=True)
 class Account:
-    """One checked request: what is needed to account for its units one after the other.
+    """A checked request being carried out: finds optima, takes them apart, and measures what they show.
 
     Attributes:
-        model, card: the network, and what it expects.
-        names: of the layer's units; empty when they have none.
-        shape: of the clip, (C, T, H, W).
-        position: (t, y, x) in the layer's map, for the objective `unit`; None: its centre.
-        crop: the part of the clip that is seen from there; None: all of it.
-        optimal, motion: settings of the two stages.
-        start: what ascents begin with: "bank", noise and the best of a bank of stimuli; "noise" alone; or a
-            clip, (T, C, H, W) in [0, 1].
-        sizes: of a search coarse to fine; empty for units that do not see all of the clip.
-        record: what `unit.json` says of the request: layer, objective, seed, settings, device, precision, ...
+        request: what is looked at, and how.
         progress: told about every step.
     """
 
-    model: nn.Module
-    card: ModelCard
-    names: tuple[str, ...]
-    shape: tuple[int, int, int, int]
-    position: tuple[int, ...] | None
-    crop: Crop | None
-    optimal: SearchSettings
-    start: str | Video
-    sizes: tuple[Size, ...]
-    motion: DecomposeSettings
-    record: dict[str, Any]
-    progress: Progress | None
+    request: Request
+    progress: Progress | None = None
 
     @contextmanager
     def listening(self, units: Sequence[int]) -> Iterator[tuple[Forward, list[Objective]]]:
-        """Inside, the model is open behind the layer, for these units.
+        """While the block lasts, run clips through the network as far as the layer, and measure these units.
 
-        Gives what takes clips in [0, 1] to the units' output, and for each what is maximized in that output.
+        The network is in evaluation mode on the request's device meanwhile; afterwards it is as it was.
+
+        Yields:
+            A function from clips (B, C, T, H, W) in [0, 1] to the output of the channels that are measured,
+            (B, channels, *map); and per unit its objective, a function from that output to one number per
+            clip.
         """
-        layer, device, precision = (self.record[key] for key in ("layer", "device", "precision"))
-        crop, kind = self.crop, self.record["objective"]
-        position = self.position if crop is None else crop.position
-        objectives = [make_objective(kind, place, position) for place in range(len(units))]
-        with tap(self.model, layer, units=units, device=device, precision=precision) as tapped:
+        request = self.request
+        channels, objectives = self._measured(units)
+        with tap(
+            request.model,
+            request.layer,
+            units=channels,
+            device=request.device,
+            precision=request.precision,
+        ) as tapped:
 
             def forward(clips: VideoBatch) -> Tensor:
-                clips = normalize(clips, self.card)
+                clips = request.card.normalize(clips)
                 with pooled_over_what_is_left():
-                    return tapped(clips if crop is None else crop(clips))
+                    return tapped(clips if request.crop is None else request.crop(clips))
 
             yield forward, objectives
+
+    def _measured(self, units: Sequence[int]) -> tuple[Sequence[int], list[Objective]]:
+        """The channels that are computed, and each unit's objective in their places."""
+        request, asked = self.request, self.request.objective
+        if isinstance(asked, str):
+            position = request.position if request.crop is None else request.crop.position
+            return units, [make_objective(asked, place, position) for place in range(len(units))]
+        channels = sorted({term.channel for term in asked.terms})
+        terms = (replace(term, channel=channels.index(term.channel)) for term in asked.terms)
+        return channels, [Objective(tuple(terms))]
 
     def metric_for(self, settings: SearchSettings) -> NaturalMetric:
         """The metric of natural videos: the settings' own, else that of this network's clips."""
         asked = settings.metric if isinstance(settings, OptimalSettings) else None
-        return asked or self.card.natural
+        return asked or self.request.card.natural
 
     def optima(
         self,
@@ -124,45 +106,44 @@ class Account:
         return find_optima(
             forward,
             objectives,
-            self.shape,
+            self.request.shape,
             settings,
             generators,
             self.metric_for(settings),
             banked=banked,
-            start=self.start if isinstance(self.start, Tensor) else None,
-            sizes=self.sizes,
-            device=self.record["device"],
+            start=None if isinstance(self.request.start, str) else self.request.start,
+            sizes=self.request.sizes,
+            device=self.request.device,
             progress=progress,
         )
 
     def first_clip(self, unit: int) -> Video:
         """The noise that the unit's ascent begins with, (T, C, H, W)."""
-        generator = unit_generator(self.record["seed"], unit)
-        return start_clip(self.optimal, self.shape, generator, self.metric_for(self.optimal))
+        request = self.request
+        generator = unit_generator(request.seed, unit)
+        return start_clip(request.optimal, request.shape, generator, self.metric_for(request.optimal))
 
     def beginnings(self, units: Sequence[int]) -> list[Beginning]:
         """What each unit answers to most in a bank of stimuli, in one pass; empty where none is asked for."""
-        if not isinstance(self.optimal, OptimalSettings) or not isinstance(self.start, str):
-            return []
-        if self.start == "noise":
+        request, settings = self.request, self.request.optimal
+        banked = isinstance(request.start, str) and request.start == "bank"
+        if not banked or not isinstance(settings, OptimalSettings):
             return []
         with self.listening(units) as (forward, objectives):
-            stimuli = bank(self.shape)
-            device = self.record["device"]
-            return beginnings(forward, objectives, stimuli, self.optimal.contrast, device=device)
+            stimuli = bank(request.shape)
+            return beginnings(forward, objectives, stimuli, settings.contrast, device=request.device)
 
-    def name(self, unit: int) -> str:
-        """The unit's name, or nothing."""
-        return self.names[unit] if unit < len(self.names) else ""
+    def results(self, units: Sequence[int] | None = None) -> Iterator[UnitResult]:
+        """Each unit's result, as soon as it is finished.
 
-    def results(self, units: list[int]) -> Iterator[UnitResult]:
-        """Each unit's account, as soon as it is finished.
+        Args:
+            units: some of the request's; None: all of them.
 
         Raises:
             DeviceFull: even one clip is too much for the device's memory.
         """
-        device = self.record["device"]
-        together, done = self.optimal.batch_size(device), 0
+        device, units = self.request.device, list(self.request.units if units is None else units)
+        together, done = self.request.optimal.batch_size(device), 0
         banked = self.beginnings(units)
         while done < len(units):
             full, now = False, slice(done, done + together)
@@ -172,7 +153,7 @@ class Account:
                     done += 1
             except torch.OutOfMemoryError as error:
                 if together == 1:
-                    raise DeviceFull(_too_large(self.shape, device)) from error
+                    raise DeviceFull(_too_large(self.request.shape, device)) from error
                 full = True
             if full:  # out here the failed batch is let go of
                 together = min(together, len(units) - done) // 2 or 1
@@ -180,9 +161,9 @@ class Account:
                     torch.cuda.empty_cache()
 
     def _batch(self, units: list[int], done: int, banked: list[Beginning]) -> Iterator[UnitResult]:
-        seed = self.record["seed"]
-        repeat = replace(self.optimal, steps=max(1, self.optimal.steps // REPEAT_SHARE))
-        runs = [self.optimal] + [repeat] * (self.record["settings"]["seeds"] - 1)
+        request, seed = self.request, self.request.seed
+        repeat = replace(request.optimal, steps=max(1, request.optimal.steps // REPEAT_SHARE))
+        runs = [request.optimal] + [repeat] * (request.seeds - 1)
         with self.listening(units) as (forward, objectives):
 
             def optima(run: int) -> list[Optimal]:
@@ -201,7 +182,7 @@ class Account:
             shown, *others = (optima(run) for run in range(len(runs)))
             for index, (unit, objective) in enumerate(zip(units, objectives, strict=True)):
                 optimal = shown[index]
-                decomposition = decompose(optimal.video, self.motion, seed=seed)
+                decomposition = decompose(optimal.video, request.motion, seed=seed)
                 start = self.first_clip(unit)
                 responses = redrive(forward, objective, optimal.video, decomposition, start)
                 confidence, seconds = self._confidence(decomposition, [run[index] for run in others])
@@ -213,10 +194,11 @@ class Account:
         """Agreement with the runs from other seeds, and what those took in seconds; None without any."""
         if not others:
             return None, None
-        began, seed = time.perf_counter(), self.record["seed"]
+        began, seed = time.perf_counter(), self.request.seed
         seeds = range(seed, seed + 1 + len(others))
         accounts = [
-            decompose(run.video, self.motion, seed=s) for run, s in zip(others, seeds[1:], strict=True)
+            decompose(run.video, self.request.motion, seed=s)
+            for run, s in zip(others, seeds[1:], strict=True)
         ]
         found = [shown, *accounts]
         seconds = time.perf_counter() - began + sum(run.seconds for run in others)
@@ -245,9 +227,7 @@ class Account:
             indices=derived_indices(responses),
             confidence=confidence,
             record={
-                **self.record,
-                "unit": unit,
-                "unit_name": self.name(unit),
+                **self.request.to_json(unit),
                 "search": None if optimal.notes is None else asdict(optimal.notes),
                 "steps": optimal.steps,
                 "seconds": {

@@ -52,6 +52,10 @@ class SettingInvalid(KinetoscopeError, ValueError):
     """A setting is outside its range or does not fit another one."""
 
 
+class PositionInvalid(SettingInvalid):
+    """A position has other axes than the layer's map."""
+
+
 def one_line(text: object) -> str:
     """What somebody else's code or file says, on one line and without what would steer a terminal."""
     said = " ".join(str(text).split())

@@ -7,7 +7,7 @@ from .errors import SettingInvalid
 from .motion.decompose import DecomposeSettings
 from .motion.decompose import decompose as taken_apart
 from .motion.summary import summarize
-from .pipeline import versions
+from .request import versions
 from .results import Decomposition, UnitResult
 from .types import Video
 

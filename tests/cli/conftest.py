@@ -24,8 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     import fake_run
 
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main replaces it
-    monkeypatch.setattr("kinetoscope.pipeline.visualize_each", fake_run.fake_each)
-    monkeypatch.setattr("kinetoscope.pipeline.request_settings", fake_run.fake_settings)
+    monkeypatch.setattr("kinetoscope.cli.run.Account", fake_run.FakeAccount)
     monkeypatch.setattr("kinetoscope.pipeline.decompose_video", fake_run.fake_video)
 
     def call(*words: object) -> Outcome:

@@ -1,6 +1,6 @@
 """The command line with arithmetic replaced: results come at once, or as slowly as FAKE_DELAY says.
 
-Imported by the tests for `fake_each`; run as a script where a test needs a process of its own.
+Imported by the tests for `FakeAccount`; run as a script where a test needs a process of its own.
 """
 
 import os
@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from kinetoscope import pipeline
-from kinetoscope.cli import main
+from kinetoscope.cli import main, run
+from kinetoscope.request import Request
 from kinetoscope.results import Decomposition, MotionSummary, Optimal, UnitResult, one_texture
 from kinetoscope.types import Video
 
@@ -40,35 +41,26 @@ def decomposed(seed: int) -> tuple[Decomposition, MotionSummary]:
     return parts, MotionSummary(45.0, 1.0, 1.5, 2 / 3, 0.0, 0.0, "up-right")
 
 
-def fake_settings(**options: Any) -> dict[str, Any]:
-    return {key: options[key] for key in ("size", "preset", "steps", "position")}
+class FakeAccount:
+    """In the place of `Account`: the request is real, and so is what the records say of it."""
 
+    def __init__(self, request: Request, progress: Any) -> None:
+        self.request, self.progress = request, progress
 
-def fake_each(
-    model: torch.nn.Module, layer: str, units: list[int], *, progress: Any, **options: Any
-) -> Iterator[UnitResult]:
-    for index, unit in enumerate(units):
-        for step in range(3):
-            time.sleep(float(os.environ.get("FAKE_DELAY", "0")))
-            progress(index, step + 1, 3)
-        if os.environ.get("FAKE_FAULT") == str(unit):
-            raise ZeroDivisionError("odd\nnumbers")
-        parts, motion = decomposed(unit)
-        record = {
-            "layer": layer,
-            "unit": unit,
-            "unit_name": "",
-            "objective": options["objective"],
-            "seed": options["seed"],
-            "settings": fake_settings(**options),
-            "versions": pipeline.versions(),
-            "device": options["device"],
-            "precision": options["precision"],
-            "weights_sha256": model.kinetoscope_weights["sha256"],
-        }
-        video = torch.rand(T, 3, H, W, generator=torch.Generator().manual_seed(options["seed"]))
-        optimal = Optimal(video, (0.0, 1.0), steps=2, seconds=0.2)
-        yield UnitResult(video, parts, motion, optimal, {"optimal": 2.0, "random_input": 1.0}, record)
+    def results(self, units: list[int]) -> Iterator[UnitResult]:
+        for index, unit in enumerate(units):
+            for step in range(3):
+                time.sleep(float(os.environ.get("FAKE_DELAY", "0")))
+                self.progress(index, step + 1, 3)
+            if os.environ.get("FAKE_FAULT") == str(unit):
+                raise ZeroDivisionError("odd\nnumbers")
+            parts, motion = decomposed(unit)
+            draw = torch.Generator().manual_seed(self.request.seed)
+            optimal = Optimal(torch.rand(T, 3, H, W, generator=draw), (0.0, 1.0), steps=2, seconds=0.2)
+            responses = {"optimal": 2.0, "random_input": 1.0}
+            yield UnitResult(
+                optimal.video, parts, motion, optimal, responses, record=self.request.to_json(unit)
+            )
 
 
 def fake_video(video: Video, *, progress: Any, **options: Any) -> UnitResult:
@@ -78,7 +70,6 @@ def fake_video(video: Video, *, progress: Any, **options: Any) -> UnitResult:
 
 
 if __name__ == "__main__":
-    pipeline.visualize_each = fake_each
-    pipeline.request_settings = fake_settings
+    run.Account = FakeAccount
     pipeline.decompose_video = fake_video
     sys.exit(main())

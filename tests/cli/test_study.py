@@ -12,11 +12,7 @@ from kinetoscope.studies.sanity import CHECKS, Check, Sanity
 UNIT = ("motion13", "fc", "--unit", "up", "--weights", "random", "--quiet")
 
 
-def facts(layer, unit, options):
-    return {"layer": layer, "unit": unit, "unit_name": "up", "objective": "channel", "seed": options["seed"]}
-
-
-def fake_ablate(model, layer, unit, *, paper, progress, **options):
+def fake_ablation(request, paper, progress):
     from fake_run import H, T, W, decomposed
 
     measured = {
@@ -39,11 +35,11 @@ def fake_ablate(model, layer, unit, *, paper, progress, **options):
         parts, _ = decomposed(index)
         variants.append(Variant(group, name, note, torch.rand(T, 3, H, W), parts, measured))
     truth = {"label": "up", "direction_deg": 90.0}
-    record = {**facts(layer, unit, options), "truth": truth, "settings": {"paper": {"steps": paper.steps}}}
+    record = {**request.to_json(2), "truth": truth, "settings": {"paper": {"steps": paper.steps}}}
     return Ablation(tuple(variants), record)
 
 
-def fake_sanity(model, layer, unit, *, progress, **options):
+def fake_sanity(request, progress):
     from fake_run import H, T, W, decomposed
 
     measured = {
@@ -65,13 +61,13 @@ def fake_sanity(model, layer, unit, *, progress, **options):
         result = UnitResult(video, parts, motion, Optimal(video, (0.0, 1.0), 2, 0.1))
         checks.append(Check(group, name, note, result, measured))
     confidence = Confidence((0, 1), 2, ("up", "up"), 1.0, (90.0, 90.0), (1.0, 1.0), 0.0, 0.0, 0.0)
-    return Sanity(tuple(checks), confidence, facts(layer, unit, options))
+    return Sanity(tuple(checks), confidence, request.to_json(2))
 
 
 @pytest.fixture(autouse=True)
 def _replaced(monkeypatch):
-    monkeypatch.setattr("kinetoscope.studies.ablate.ablate", fake_ablate)
-    monkeypatch.setattr("kinetoscope.studies.sanity.check_sanity", fake_sanity)
+    monkeypatch.setattr("kinetoscope.studies.ablate.ablation_of", fake_ablation)
+    monkeypatch.setattr("kinetoscope.studies.sanity.sanity_of", fake_sanity)
 
 
 @pytest.mark.parametrize(("verb", "name", "rows"), [("ablate", "ablation", 13), ("sanity", "sanity", 6)])

@@ -18,7 +18,8 @@ from kinetoscope.optimal.objective import channel
 from kinetoscope.optimal.passes import Passes
 from kinetoscope.optimal.settings import CoarseSettings, OptimalSettings
 from kinetoscope.optimal.views import ViewSettings, draw_looks, look_into
-from kinetoscope.pipeline import account_for
+from kinetoscope.pipeline import request_for
+from kinetoscope.request import Options
 
 CLIP = torch.rand(1, 3, 6, 20, 28, generator=torch.Generator().manual_seed(1))
 
@@ -144,8 +145,8 @@ CARD = ModelCard(clip=(4, 112, 112))
     ],
 )
 def test_who_is_searched_for_coarse_to_fine(network, layer, size, options, sizes):
-    account, _ = account_for(network, layer, [0], card=CARD, size=size, **options)
-    assert account.sizes == sizes
+    request = request_for(network, layer, [0], Options(card=CARD, size=size, **options))
+    assert request.sizes == sizes
 
 
 def test_a_search_coarse_to_fine_is_told_and_repeats():

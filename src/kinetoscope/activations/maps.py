@@ -13,7 +13,6 @@ from ..brief import Brief
 from ..errors import ClipTooSmall, LayerNotFound, SettingInvalid
 from ..models.card import ModelCard
 from ..models.registry import card_of
-from ..optimal.ascend import normalize
 from ..types import Video
 from ..units.fields import layer_spans
 from ..units.spans import WHOLE, Axis, Span
@@ -149,7 +148,7 @@ def layer_filters(
 
     def forward(clips: Tensor) -> Tensor:
         with tap(model, layer, units=units, device=device) as tapped:
-            return tapped(normalize(clips, card)).cpu()
+            return tapped(card.normalize(clips)).cpu()
 
     return Filters(
         names=tuple(f"{layer}:{unit}" for unit in units),
@@ -252,7 +251,7 @@ def feature_maps(
     """
     card = card or card_of(model)
     size = (video.shape[2], video.shape[3])
-    named = card.class_names if layer == card.output_layer else ()
+    named = card.names_of(layer)
     produced = output_shape(model, layer, (card.channels, len(video), *size))
     chosen = unit_indices(units, produced[0], named)
     fitted = replace(card, clip=(len(video), *size))

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from ..errors import ClipTooSmall, SettingInvalid, VideoUnreadable
 from ..models.card import ModelCard
 from ..models.registry import card_of
-from ..optimal.ascend import normalize
 from ..types import Video
 from ..units.fields import Box, field_box, layer_spans
 from ..units.tap import output_shape, tap
@@ -107,7 +106,7 @@ def search(
     if isinstance(files, (str, Path)):
         files, skipped = find_clips(Path(files))
     shape = (card.channels, *card.clip)
-    named = card.class_names if layer == card.output_layer else ()
+    named = card.names_of(layer)
     index = unit_indices(units, output_shape(model, layer, shape)[0], named)
     spans = layer_spans(model, layer, shape)
     best: dict[int, list[Hit]] = {unit: [] for unit in index}
@@ -116,7 +115,7 @@ def search(
             try:
                 for window in _windows(file, card, step, partial):
                     clip = fit_clip(window.video, card.channels, *card.clip[1:])
-                    maps = forward(normalize(clip.transpose(0, 1)[None], card))[0].cpu()
+                    maps = forward(card.normalize(clip.transpose(0, 1)[None]))[0].cpu()
                     windows += 1
                     for unit, values in zip(index, maps, strict=True):
                         response, position = _peak(values)

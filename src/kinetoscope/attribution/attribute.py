@@ -14,7 +14,6 @@ from ..brief import Brief
 from ..errors import LayerNotFound, ModelUnusable, SettingInvalid, closest
 from ..models.card import ModelCard
 from ..models.registry import card_of
-from ..optimal.ascend import normalize
 from ..optimal.objective import Objective, make_objective, usual_kind
 from ..types import Video
 from ..units.tap import Tap, find_layer, output_shape, split_layer, tap
@@ -141,7 +140,7 @@ class _Network(nn.Module):
         self.model, self._tapped, self._card, self._objective = model, tapped, card, objective
 
     def forward(self, clips: Tensor) -> Tensor:
-        self.reached = self._tapped(normalize(clips, self._card))
+        self.reached = self._tapped(self._card.normalize(clips))
         return self._objective(self.reached).to(clips.device)
 
 
@@ -178,7 +177,7 @@ def find_target(model: nn.Module, card: ModelCard, target: str) -> Unit:
         raise LayerNotFound(
             f"target {target!r} names no layer, and the model no output layer; write LAYER:UNIT"
         )
-    names = card.class_names if layer == card.output_layer else ()
+    names = card.names_of(layer)
     count = output_shape(model, layer, (card.channels, *card.clip))[0]
     units = parse_units(which, count, names)
     if len(units) != 1:

@@ -3,22 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .options import (
-    Debug,
-    Device,
-    Force,
-    Layer,
-    Model,
-    MotionScale,
-    OneUnit,
-    Out,
-    Quiet,
-    Seed,
-    Size,
-    Steps,
-    Weights,
-)
-from .study import Study, facts_of, plan_study, row_of
+from .options import takes
+from .study import OneUnitAsked, Study, facts_of, plan_study, row_of
 
 if TYPE_CHECKING:
     from ..account import Progress
@@ -48,21 +34,8 @@ NOTES = (
 )
 
 
-def ablate(
-    model: Model,
-    layer: Layer,
-    unit: OneUnit,
-    out: Out,
-    size: Size = None,
-    steps: Steps = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    weights: Weights = "default",
-    motion_scale: MotionScale = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+@takes(OneUnitAsked)
+def ablate(asked: OneUnitAsked) -> None:
     """Leave out what the paper's method is made of, piece by piece, and measure what that does to a unit.
 
     Pixels against a 3D Fourier spectrum, each loss term dropped in turn, one stage against two. --steps holds
@@ -70,20 +43,20 @@ def ablate(
     """
     from ..studies.ablate import VARIANTS
 
-    study = plan_study(model, layer, unit, weights, size, steps, seed, device, motion_scale)
+    study = plan_study(asked)
     parts = [name for _, name, _ in VARIANTS]
-    study.run("ablation", parts, _find, out, force=force, quiet=quiet)
+    study.run("ablation", parts, _find)
 
 
 def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
     from ..motion.paper import PaperSettings
     from ..render.comparison import Row, draw_comparison
     from ..render.words import MISSING, decibels, number, title_of
-    from ..studies.ablate import ablate
+    from ..studies.ablate import ablation_of
 
-    paper, steps = PaperSettings(), study.options["steps"]
+    paper, steps = PaperSettings(), study.asked.steps
     paper = paper if steps is None else replace(paper, steps=steps)
-    found = ablate(study.network, study.layer, study.unit, paper=paper, progress=progress, **study.options)
+    found = ablation_of(study.request, paper, progress)
     record, rows = study.record_of(found), []
     for variant in found.variants:
         own, parts = variant.numbers, variant.decomposition

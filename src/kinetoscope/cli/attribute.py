@@ -1,32 +1,32 @@
 """`kinetoscope attribute`: what in a clip a unit answers to."""
 
 import time
-from dataclasses import asdict, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import (
     Clip,
+    Computing,
     Context,
-    Debug,
-    Device,
-    Force,
     Out,
     Partial,
-    Quiet,
-    Seed,
     Size,
     Weights,
     given_options,
     read_size,
+    takes,
 )
 from .progress import Reporter
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from ..attribution.methods import AttributionSettings
     from ..attribution.windows import Part
+    from ..models.card import ModelCard
     from ..render.attribution import MeanCurve
 
 
@@ -38,12 +38,15 @@ _USED_BY = {  # options that some methods know nothing of
 }
 
 
-def attribute(
-    context: Context,
-    clip: Clip,
-    out: Out,
-    model: Annotated[str, typer.Option(metavar="MODEL", help="Whose unit; written as for visualize.")],
-    target: Annotated[str, typer.Option(metavar="LAYER:UNIT|CLASS", help="The unit, or a class by name.")],
+@dataclass(frozen=True, kw_only=True)
+class Attribute(Computing):
+    """What `attribute` is asked for."""
+
+    context: Context
+    clip: Clip
+    out: Out
+    model: Annotated[str, typer.Option(metavar="MODEL", help="Whose unit; written as for visualize.")]
+    target: Annotated[str, typer.Option(metavar="LAYER:UNIT|CLASS", help="The unit, or a class by name.")]
     method: Annotated[
         str,
         typer.Option(
@@ -51,92 +54,111 @@ def attribute(
             help="gradient, guided-backprop, integrated-gradients, smoothgrad, grad-cam, grad-cam-t (weights "
             "per time step) or occlusion.",
         ),
-    ] = "integrated-gradients",
+    ] = "integrated-gradients"
     cam_layer: Annotated[
         str | None, typer.Option(metavar="LAYER", help="Whose maps Grad-CAM weighs; the last that has time.")
-    ] = None,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of integrated gradients.")] = 32,
-    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Noisy copies of smoothgrad.")] = 16,
+    ] = None
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of integrated gradients.")] = 32
+    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Noisy copies of smoothgrad.")] = 16
     occlude: Annotated[
         str | None, typer.Option(metavar="TxHxW", help="Frames and pixels that occlusion covers at a time.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Clips in memory together.")] = 4,
-    size: Size = None,
-    weights: Weights = "default",
-    seed: Seed = 0,
-    partial: Partial = False,
-    device: Device = "cpu",
-    force: Force = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+    ] = None
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Clips in memory together.")] = 4
+    size: Size = None
+    weights: Weights = "default"
+    partial: Partial = False
+
+    def settings(self) -> "AttributionSettings":
+        """Of the methods; status 2 where a size is written wrongly."""
+        window = read_size(self.occlude, "--occlude")
+        from ..attribution.methods import AttributionSettings
+
+        return AttributionSettings(
+            self.steps,
+            self.samples,
+            window=window,
+            cam_layer=self.cam_layer,
+            batch=self.batch,
+            seed=self.seed,
+        )
+
+    def to_json(self, network: "nn.Module", card: "ModelCard") -> dict[str, Any]:
+        """What the file that ends the run has under `request`: all that the numbers depend on."""
+        from ..request import versions
+        from .record import content_of, sha256_of_files
+
+        return {
+            "clip": str(self.clip),
+            "clip_sha256": sha256_of_files(self.clip),
+            "model": self.model,
+            "weights": self.weights,
+            **content_of(network, card),
+            "target": self.target,
+            "method": self.method,
+            "size": read_size(self.size),
+            "partial": self.partial,
+            "settings": asdict(self.settings()),
+            "device": self.device,
+            "versions": versions(),
+        }
+
+
+@takes(Attribute)
+def attribute(asked: Attribute) -> None:
     """Show which places and moments of a clip a unit's response comes from.
 
     A clip longer than the network's is taken window by window; frames are brought to the network's size.
     """
-    extent = read_size(size)
-    window = read_size(occlude, "--occlude")
-    idle = given_options(context, *(option for option, users in _USED_BY.items() if method not in users))
-    from ..attribution.methods import AttributionSettings
-    from ..pipeline import versions
+    read_size(asked.size)
+    asked.settings()
+    idle = given_options(
+        asked.context, *(option for option, users in _USED_BY.items() if asked.method not in users)
+    )
+    from ..models.registry import card_of, load_model
     from .folder import ensure_device, writable_folder
-    from .record import ATTRIBUTION, begin_record, is_recorded, refuse_other, tell_replaced
+    from .record import ATTRIBUTION, begin_record, is_finished, refuse_other, tell_replaced
 
-    ensure_device(device)
-    settings = AttributionSettings(steps, samples, window=window, cam_layer=cam_layer, batch=batch, seed=seed)
-    request = {
-        "clip": str(clip),
-        "model": model,
-        "weights": weights,
-        "target": target,
-        "method": method,
-        "size": extent,
-        "partial": partial,
-        "settings": asdict(settings),
-        "versions": versions(),
-    }
-    record = out / ATTRIBUTION
-    with writable_folder(out), Reporter([f"{target} in {clip.name}"], quiet=quiet) as reporter:
+    ensure_device(asked.device)
+    network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
+    card = card_of(network)
+    request, out = asked.to_json(network, card), asked.out
+    record, names = out / ATTRIBUTION, [f"{asked.target} in {asked.clip.name}"]
+    with writable_folder(out), Reporter(names, quiet=asked.quiet) as reporter:
         for flag in idle:
-            reporter.note(f"--method {method} makes nothing of {flag}")
-        if not force and is_recorded(record, request):
+            reporter.note(f"--method {asked.method} makes nothing of {flag}")
+        if not asked.force and is_finished(record, request):
             reporter.note(f"{out} is finished; --force does it again")
         else:
-            refuse_other(record, {key: request[key] for key in ("clip", "model", "target")}, force=force)
+            refuse_other(record, request, "clip", "model", "target", force=asked.force)
             tell_replaced(record, request, reporter.note)
             began = time.perf_counter()
-            parts = _compute(clip, request, settings, device, reporter)
+            parts = _compute(asked, network, card, reporter)
             begin_record(record)
-            _save(parts, out, request)
+            _save(parts, asked, request)
             reporter.finished(0, time.perf_counter() - began)
     typer.echo(out / "overlay.mp4")
 
 
-def _compute(
-    clip: Path, request: dict[str, Any], settings: "AttributionSettings", device: str, reporter: Reporter
-) -> "list[Part]":
+def _compute(asked: Attribute, network: "nn.Module", card: "ModelCard", reporter: Reporter) -> "list[Part]":
     from ..attribution.attribute import attribute, find_target
     from ..attribution.windows import Part
-    from ..models.registry import card_of, load_model
     from ..video import fit_clip, read_windows
 
-    network = load_model(request["model"], weights=request["weights"], seed=settings.seed)
-    card = card_of(network)
-    frames, height, width = request["size"] or card.clip
-    card = replace(card, clip=(frames, height, width))
-    unit = find_target(network, card, request["target"])
+    frames, height, width = read_size(asked.size) or card.clip
+    card, settings = replace(card, clip=(frames, height, width)), asked.settings()
+    unit = find_target(network, card, asked.target)
     parts: list[Part] = []
-    partial = request["partial"]
-    for window in read_windows(clip, frames, frames, channels=card.channels, partial=partial):
+    windows = read_windows(asked.clip, frames, frames, channels=card.channels, partial=asked.partial)
+    for window in windows:
         fitted = fit_clip(window.video, card.channels, height, width)
-        found = attribute(network, fitted, unit, request["method"], settings, card=card, device=device)
+        found = attribute(network, fitted, unit, asked.method, settings, card=card, device=asked.device)
         parts.append(Part(window.start, found))
         end = window.start + len(fitted)
         reporter.step(0, end, end if window.last else end + frames)
     return parts
 
 
-def _save(parts: "list[Part]", out: Path, request: dict[str, Any]) -> None:
+def _save(parts: "list[Part]", asked: Attribute, request: Mapping[str, Any]) -> None:
     from ..attribution.attribute import frame_importance
     from ..attribution.windows import joined
     from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
@@ -144,24 +166,23 @@ def _save(parts: "list[Part]", out: Path, request: dict[str, Any]) -> None:
     from ..render.attribution import draw_attribution, focus_pictures, overlay_pictures
     from .record import ATTRIBUTION, end_record
 
+    out, method = asked.out, asked.method
     video, map_ = joined(parts)
     importance = frame_importance(map_)
     paths, first = _paths(parts), parts[0].result
     sums = _sums(parts, paths)
-    title = f"{request['method']} for {first.unit} of {request['model']}"
+    title = f"{method} for {first.unit} of {asked.model}"
     size = f"{len(video)} frames in {len(parts)} window{'s' if len(parts) > 1 else ''}"
     cam = [f"maps of {first.cam_layer}"] if first.cam_layer else []
-    facts = "   ·   ".join([Path(request["clip"]).name, size, *cam, *sums])
+    facts = "   ·   ".join([asked.clip.name, size, *cam, *sums])
     write_arrays(out / ARRAYS_FILE, {"attribution": map_, "clip": video})
-    save_animation(
-        out, "overlay", overlay_pictures(video, map_, f"{request['method']}, {first.unit}"), len(video)
-    )
+    save_animation(out, "overlay", overlay_pictures(video, map_, f"{method}, {first.unit}"), len(video))
     save_animation(out, "focus", focus_pictures(video, map_), len(video))
     figure = draw_attribution(video, map_, importance.tolist(), paths, title=title, facts=facts)
     write_bytes_atomically(out / "attribution.png", figure)
     gaps = [part.result.completeness_gap for part in parts]
     found = {
-        "method": request["method"],
+        "method": method,
         "target": asdict(first.unit),
         "cam_layer": first.cam_layer or None,
         "frame_importance": importance,

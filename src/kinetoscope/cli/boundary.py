@@ -161,11 +161,11 @@ def set_debug(on: bool) -> bool:
 
 
 @contextmanager
-def wrong_usage(option: str) -> Iterator[None]:
-    """Inside, a malformed value of `option` ends the command with status 2."""
+def wrong_usage(option: str, kind: type[SettingInvalid] = SettingInvalid) -> Iterator[None]:
+    """Inside, an error of that kind is about how `option` is written, and ends the command with status 2."""
     try:
         yield
-    except SettingInvalid as error:
+    except kind as error:
         raise typer.BadParameter(str(error), param_hint=f"'{option}'") from error
 
 

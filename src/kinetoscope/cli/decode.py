@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,7 @@ from .options import (
     Weights,
     check_units,
     read_size,
+    takes,
 )
 from .progress import Reporter
 
@@ -44,90 +45,98 @@ class Unpool(StrEnum):
     bicubic = "bicubic"
 
 
-def decode(
-    model: Model,
-    layer: Layer,
-    units: Units,
-    out: Out,
-    unpool: Annotated[Unpool, typer.Option(help="Interpolation where the network pools.")] = Unpool.bicubic,
+@dataclass(frozen=True, kw_only=True)
+class Decode:
+    """What `decode` is asked for."""
+
+    model: Model
+    layer: Layer
+    units: Units
+    out: Out
+    unpool: Annotated[Unpool, typer.Option(help="Interpolation where the network pools.")] = Unpool.bicubic
     images: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="idx files to measure how well filters stand for the layer."),
-    ] = None,
+    ] = None
     decompose: Annotated[
         bool, typer.Option("--decompose", help="Also split decoded videos into texture and motion.")
-    ] = False,
-    size: Size = None,
-    weights: Weights = "default",
-    seed: Seed = 0,
-    force: Force = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+    ] = False
+    size: Size = None
+    weights: Weights = "default"
+    seed: Seed = 0
+    force: Force = False
+    quiet: Quiet = False
+    debug: Debug = False
+
+    def to_json(self, network: "nn.Module", card: "ModelCard") -> dict[str, Any]:
+        """What a unit's record has under `request`, but for the unit: all that the filters depend on."""
+        from ..models.registry import weights_of
+        from ..request import versions
+        from .record import content_of
+
+        weights = weights_of(network)
+        return {
+            "model": self.model,
+            "name": weights.name,
+            "sha256": weights.sha256,
+            **content_of(network, card),
+            "layer": self.layer,
+            "unpool": self.unpool.value,
+            "size": read_size(self.size),
+            "decompose": self.decompose,
+            "versions": versions(),
+        }
+
+
+@takes(Decode)
+def decode(asked: Decode) -> None:
     """Decode units into filters on the network's input, by substitution.
 
     Finished units are kept and skipped: running the same command again goes on where it was stopped.
     """
     from ..units.unit import parse_units
 
-    check_units(units)
-    clip = read_size(size)
+    check_units(asked.units)
+    clip = read_size(asked.size)
     from ..filters.decode import read_chain
     from ..models.registry import card_of, load_model
-    from ..pipeline import versions
 
-    network = load_model(model, weights=weights, seed=seed)
-    card, shape = card_of(network), read_chain(network, layer, size=clip).target.shape
-    chosen = parse_units(units, shape[1], card.class_names if layer == card.output_layer else ())
-    request = {
-        "model": model,
-        **network.kinetoscope_weights,  # type: ignore[dict-item]
-        "layer": layer,
-        "unpool": unpool.value,
-        "size": clip,
-        "decompose": decompose,
-        "versions": versions(),
-    }
-    _run(network, chosen, out, request, images, force=force, quiet=quiet)
-    typer.echo(out / "decode.json")
+    network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
+    card = card_of(network)
+    request = asked.to_json(network, card)
+    shape = read_chain(network, asked.layer, size=clip).target.shape
+    _run(asked, network, parse_units(asked.units, shape[1], card.names_of(asked.layer)), request)
+    typer.echo(asked.out / "decode.json")
 
 
-def _run(
-    network: "nn.Module",
-    units: list[int],
-    out: Path,
-    request: dict[str, Any],
-    images: Path | None,
-    *,
-    force: bool,
-    quiet: bool,
-) -> None:
+def _run(asked: Decode, network: "nn.Module", units: list[int], request: dict[str, Any]) -> None:
     """Decode what is not finished yet, save each unit at once, then what is true of all of them."""
     from ..filters.decode import decode_filters
     from ..models.registry import card_of
     from ..records import unit_directory, write_json
     from .folder import writable_folder
-    from .record import is_recorded, refuse_other
+    from .record import is_finished, refuse_other
 
-    layer, card = request["layer"], card_of(network)
-    names = card.class_names if layer == card.output_layer else ()
-    records = {unit: unit_directory(out, layer, unit) / RECORD for unit in units}
-    with writable_folder(out), Reporter([f"{layer}:{unit}" for unit in units], quiet=quiet) as reporter:
-        todo = [unit for unit in units if force or not is_recorded(records[unit], {**request, "unit": unit})]
+    layer, card, force = asked.layer, card_of(network), asked.force
+    names = card.names_of(layer)
+    records = {unit: unit_directory(asked.out, layer, unit) / RECORD for unit in units}
+    labels = [f"{layer}:{unit}" for unit in units]
+    with writable_folder(asked.out), Reporter(labels, quiet=asked.quiet) as reporter:
+        todo = [unit for unit in units if force or not is_finished(records[unit], {**request, "unit": unit})]
         if skipped := len(units) - len(todo):
             reporter.note(f"{skipped} of {len(units)} units are finished; --force does them again")
         for unit in todo:
-            refuse_other(records[unit], {"model": request["model"]}, force=force)
+            refuse_other(records[unit], request, "model", force=force)
         start = time.perf_counter()
-        found = decode_filters(network, layer, todo, request["unpool"], size=request["size"])
+        found = decode_filters(network, layer, todo, asked.unpool.value, size=read_size(asked.size))
         for filter in found:
             name = names[filter.unit] if filter.unit < len(names) else ""
             _save(filter, card, records[filter.unit], {**request, "unit": filter.unit}, name)
             reporter.finished(units.index(filter.unit), time.perf_counter() - start)
             start = time.perf_counter()
-        errors = [] if images is None else _errors(network, card, layer, images)
+        errors = [] if asked.images is None else _errors(network, card, layer, asked.images)
         rows = [json.loads(record.read_text(encoding="utf-8"))["filter"] for record in records.values()]
-        write_json(out / "decode.json", {**request, "units": rows, "errors": errors})
+        write_json(asked.out / "decode.json", {**request, "units": rows, "errors": errors})
 
 
 def _save(
@@ -168,10 +177,9 @@ def _save(
 def _errors(network: "nn.Module", card: "ModelCard", layer: str, folder: Path) -> list[dict[str, Any]]:
     """Eq. 3 over the images of a folder, for each interpolation."""
     from ..filters.compare import decoding_errors
-    from ..optimal.ascend import normalize
     from ..training.digits import read_images
 
     images = read_images(folder).expand(-1, card.channels, -1, -1)
     return [
-        asdict(row) for row in decoding_errors(network, layer, normalize(images[:, :, None], card)[:, :, 0])
+        asdict(row) for row in decoding_errors(network, layer, card.normalize(images[:, :, None])[:, :, 0])
     ]

@@ -18,33 +18,25 @@ def demo(
 ) -> None:
     """Show what every class of the bundled motion network looks for."""
     from ..models.registry import card_of, load_model
-    from ..records import read_unit, unit_directory
+    from ..records import read_unit
+    from ..request import Options
     from ..types import MOTION_LABELS
     from .run import plan, run_units
     from .table import print_table
 
-    options = {
-        "objective": None,
-        "position": None,
-        "size": None,
-        "preset": "default",
-        "steps": steps,
-        "seed": seed,
-        "device": device,
-        "precision": "fp32",
-    }
     network = load_model("motion13")
-    layer = card_of(network).output_layer
-    request = plan("motion13", network, layer, "all", out, options)
-    page = run_units(request, force=force, quiet=quiet)
+    card = card_of(network)
+    options = Options(steps=steps, seed=seed, device=device)
+    run = plan("motion13", network, card.output_layer, "all", out, options)
+    page = run_units(run, force=force, quiet=quiet)
     rows = []
-    for unit in request.units:
-        motion = read_unit(unit_directory(out, layer, unit))["motion"]
+    for unit in run.request.units:
+        motion = read_unit(run.folder(unit))["motion"]
         drifts = motion["label"] in MOTION_LABELS[:8]
         direction = format(motion["direction_deg"], ".0f") if drifts else "-"
         drift, speed = (
             format(motion[key], ".2f") for key in ("speed_px_per_frame", "mean_speed_px_per_frame")
         )
-        rows.append([card_of(network).class_names[unit], motion["label"], direction, drift, speed])
+        rows.append([card.class_names[unit], motion["label"], direction, drift, speed])
     print_table(["class", "motion shown", "direction (deg)", "drift (px/frame)", "mean speed"], rows)
     typer.echo(page)

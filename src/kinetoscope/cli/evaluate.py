@@ -1,6 +1,7 @@
 """`kinetoscope evaluate`: how far to trust the pictures, measured."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from .options import (
     Steps,
     Weights,
     read_size,
+    takes,
 )
 from .progress import Reporter
 
@@ -70,24 +72,30 @@ def planted(
     typer.echo(out / "report.md")
 
 
-@evaluate.command()
-def depth(
-    model: Model,
-    out: Out,
-    weights: Weights = "default",
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """What `evaluate depth` is asked for."""
+
+    model: Model
+    out: Out
+    weights: Weights = "default"
     layers: Annotated[
         str | None, typer.Option(metavar="L1,L2", help="Shallow to deep; all with weights.")
-    ] = None,
-    units: Annotated[int, typer.Option(min=1, metavar="N", help="Per layer, spread evenly.")] = 8,
-    preset: PresetChoice = Preset.default,
-    size: Size = None,
-    steps: Steps = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    precision: PrecisionChoice = Precision.fp32,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+    ] = None
+    units: Annotated[int, typer.Option(min=1, metavar="N", help="Per layer, spread evenly.")] = 8
+    preset: PresetChoice = Preset.default
+    size: Size = None
+    steps: Steps = None
+    seed: Seed = 0
+    device: Device = "cpu"
+    precision: PrecisionChoice = Precision.fp32
+    quiet: Quiet = False
+    debug: Debug = False
+
+
+@evaluate.command()
+@takes(Depth)
+def depth(asked: Depth) -> None:
     """Measure how motion changes with depth: speed, coherence, affine fit, directions, per layer."""
     from ..evaluation.depth import UnitMotion, evaluate_depth, plan_depth
     from ..evaluation.report import depth_report
@@ -95,39 +103,50 @@ def depth(
     from ..render.evaluation import draw_depth
     from .folder import ensure_device, writable_folder
 
-    clip = read_size(size)
-    ensure_device(device)
-    network = load_model(model, weights=weights, seed=seed)
-    names = None if layers is None else layers.split(",")
-    plan = plan_depth(network, card_of(network), names, units, clip)
-    options = {
-        "preset": preset.value,
-        "size": clip,
-        "steps": steps,
-        "seed": seed,
-        "device": device,
-        "precision": precision.value,
-    }
+    clip = read_size(asked.size)
+    ensure_device(asked.device)
+    network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
+    names = None if asked.layers is None else asked.layers.split(",")
+    plan = plan_depth(network, card_of(network), names, asked.units, clip)
     found: list[UnitMotion] = []
     labels = [f"{layer}:{unit}" for layer, chosen in plan for unit in chosen]
-    with writable_folder(out), Reporter(labels, quiet=quiet) as reporter:
-        for motion in evaluate_depth(
-            network, plan, progress=lambda _, step, count: reporter.step(len(found), step, count), **options
-        ):
+    with writable_folder(asked.out), Reporter(labels, quiet=asked.quiet) as reporter:
+        motions = evaluate_depth(
+            network,
+            plan,
+            preset=asked.preset.value,
+            size=clip,
+            steps=asked.steps,
+            seed=asked.seed,
+            device=asked.device,
+            precision=asked.precision.value,
+            progress=lambda _, step, count: reporter.step(len(found), step, count),
+        )
+        for motion in motions:
             found.append(motion)
         rows = [motion.to_json() for motion in found]
-        facts = {"model": model, "weights": weights, **options, **_environment()}
-        title = f"Motion by depth: {model}, weights {weights}"
+        facts = {
+            "model": asked.model,
+            "weights": asked.weights,
+            "preset": asked.preset.value,
+            "size": clip,
+            "steps": asked.steps,
+            "seed": asked.seed,
+            "device": asked.device,
+            "precision": asked.precision.value,
+            **_environment(),
+        }
+        title = f"Motion by depth: {asked.model}, weights {asked.weights}"
         content = {"settings": facts, "rows": rows}
-        _leave(out, "depth", content, depth_report(rows, title, facts), draw_depth(rows, title))
-    typer.echo(out / "report.md")
+        _leave(asked.out, "depth", content, depth_report(rows, title, facts), draw_depth(rows, title))
+    typer.echo(asked.out / "report.md")
 
 
 def _environment() -> dict[str, Any]:
     """What the seconds depend on."""
     import torch
 
-    from ..pipeline import versions
+    from ..request import versions
 
     return {**versions(), "threads": torch.get_num_threads()}
 

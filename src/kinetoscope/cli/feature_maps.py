@@ -1,7 +1,8 @@
 """`kinetoscope feature-maps`: a clip through random or given kernels, or through a layer."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,19 +11,16 @@ import typer
 
 from .options import (
     Clip,
+    Computing,
     Context,
-    Debug,
-    Device,
-    Force,
     Out,
     Partial,
-    Quiet,
-    Seed,
     Size,
     Weights,
     check_units,
     read_size,
     refuse_unused,
+    takes,
 )
 from .progress import Reporter
 
@@ -37,126 +35,155 @@ class Scale(StrEnum):
     per_map = "per-map"
 
 
-def feature_maps(
-    context: Context,
-    clip: Clip,
-    out: Out,
-    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Send the clip through it.")] = None,
-    layer: Annotated[str | None, typer.Option(metavar="LAYER", help="Whose maps.")] = None,
-    units: Annotated[str, typer.Option(metavar="UNITS", help="0,3,8-15 or all.")] = "all",
+@dataclass(frozen=True, kw_only=True)
+class FeatureMaps(Computing):
+    """What `feature-maps` is asked for."""
+
+    context: Context
+    clip: Clip
+    out: Out
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Send the clip through it.")] = None
+    layer: Annotated[str | None, typer.Option(metavar="LAYER", help="Whose maps.")] = None
+    units: Annotated[str, typer.Option(metavar="UNITS", help="0,3,8-15 or all.")] = "all"
     random_kernel: Annotated[
         str | None, typer.Option(metavar="DxHxW", help="Frames, height and width of random kernels.")
-    ] = None,
-    filters: Annotated[int, typer.Option(min=1, max=4096, metavar="N", help="How many random kernels.")] = 4,
+    ] = None
+    filters: Annotated[int, typer.Option(min=1, max=4096, metavar="N", help="How many random kernels.")] = 4
     kernels: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Given kernels: a safetensors file that holds `kernels`."),
-    ] = None,
+    ] = None
     top: Annotated[
         int | None, typer.Option(min=1, metavar="K", help="Keep the K maps with the largest response.")
-    ] = None,
-    scale: Annotated[Scale, typer.Option(help="Which maps share their colours.")] = Scale.shared,
-    size: Size = None,
-    weights: Weights = "default",
-    seed: Seed = 0,
-    partial: Partial = False,
-    device: Device = "cpu",
-    force: Force = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+    ] = None
+    scale: Annotated[Scale, typer.Option(help="Which maps share their colours.")] = Scale.shared
+    size: Size = None
+    weights: Weights = "default"
+    partial: Partial = False
+
+    def kernel(self) -> tuple[int, int, int] | None:
+        """Frames, height and width of random kernels; status 2 where they are written wrongly."""
+        return read_size(self.random_kernel, "--random-kernel")
+
+    def check(self) -> None:
+        """End the command with status 2 where options do not go together, or are written wrongly."""
+        check_units(self.units)
+        read_size(self.size)
+        sources = (self.model is not None, self.kernel() is not None, self.kernels is not None)
+        if sum(sources) != 1:
+            raise typer.BadParameter("give one of --model with --layer, --random-kernel, and --kernels")
+        if (self.model is None) != (self.layer is None):
+            raise typer.BadParameter("--model and --layer go together")
+        context = self.context
+        refuse_unused(context, self.model is None, "units", "weights", because="without --model")
+        refuse_unused(context, self.random_kernel is None, "filters", because="without --random-kernel")
+        refuse_unused(context, self.kernels is not None, "seed", because="with --kernels")
+
+    def to_json(self, content: Mapping[str, str]) -> dict[str, Any]:
+        """What the file that ends the run has under `request`: all that the maps depend on.
+
+        Args:
+            content: digests of what the clip goes through.
+        """
+        from ..request import versions
+        from .record import sha256_of_files
+
+        return {
+            "clip": str(self.clip),
+            "clip_sha256": sha256_of_files(self.clip),
+            "model": self.model,
+            "layer": self.layer,
+            "units": self.units,
+            "random_kernel": self.kernel(),
+            "filters": self.filters,
+            "kernels": None if self.kernels is None else str(self.kernels),
+            "top": self.top,
+            "scale": self.scale.value,
+            "size": read_size(self.size),
+            "weights": self.weights,
+            **content,
+            "seed": self.seed,
+            "partial": self.partial,
+            "device": self.device,
+            "versions": versions(),
+        }
+
+
+@takes(FeatureMaps)
+def feature_maps(asked: FeatureMaps) -> None:
     """Show a clip beside its feature maps, however long it is.
 
     The frames in --size are those read at a time, beside what the filters need to see around them.
     """
-    check_units(units)
-    extent = read_size(size)
-    kernel = read_size(random_kernel, "--random-kernel")
-    if (model is not None) + (kernel is not None) + (kernels is not None) != 1:
-        raise typer.BadParameter("give one of --model with --layer, --random-kernel, and --kernels")
-    if (model is None) != (layer is None):
-        raise typer.BadParameter("--model and --layer go together")
-    refuse_unused(context, model is None, "units", "weights", because="without --model")
-    refuse_unused(context, kernel is None, "filters", because="without --random-kernel")
-    refuse_unused(context, kernels is not None, "seed", because="with --kernels")
+    asked.check()
     from .folder import ensure_device, writable_folder
 
-    ensure_device(device)
-    request = {
-        "clip": str(clip),
-        "model": model,
-        "layer": layer,
-        "units": units,
-        "random_kernel": kernel,
-        "filters": filters,
-        "kernels": None if kernels is None else str(kernels),
-        "top": top,
-        "scale": scale.value,
-        "size": extent,
-        "weights": weights,
-        "seed": seed,
-        "partial": partial,
-    }
-    chosen = _filters(clip, request, device)
-    with writable_folder(out), Reporter([str(clip)], quiet=quiet) as reporter:
-        _run(clip, chosen, out, request, reporter, force=force)
-    typer.echo(out / "feature_maps.mp4")
+    ensure_device(asked.device)
+    chosen, content = _filters(asked)
+    with writable_folder(asked.out), Reporter([str(asked.clip)], quiet=asked.quiet) as reporter:
+        _run(asked, chosen, asked.to_json(content), reporter)
+    typer.echo(asked.out / "feature_maps.mp4")
 
 
-def _filters(clip: Path, request: dict[str, Any], device: str) -> "Filters":
+def _filters(asked: FeatureMaps) -> "tuple[Filters, Mapping[str, str]]":
+    """What the clip goes through, and digests of its content."""
     from ..activations.maps import kernel_filters, layer_filters, random_kernels
     from ..filters.kernels import read_kernels
     from ..video import read_windows
+    from .record import content_of, sha256_of_files
 
-    if request["random_kernel"] is not None:
-        channels = next(read_windows(clip, 1, 1, channels=None)).video.shape[1]
-        kernels = random_kernels(request["filters"], channels, request["random_kernel"], request["seed"])
-        return kernel_filters(kernels, [f"random {index}" for index in range(len(kernels))])
-    if request["kernels"] is not None:
-        return kernel_filters(read_kernels(Path(request["kernels"])))
+    if (size := asked.kernel()) is not None:
+        channels = next(read_windows(asked.clip, 1, 1, channels=None)).video.shape[1]
+        kernels = random_kernels(asked.filters, channels, size, asked.seed)
+        return kernel_filters(kernels, [f"random {index}" for index in range(len(kernels))]), {}
+    if asked.kernels is not None:
+        filters = kernel_filters(read_kernels(asked.kernels))
+        return filters, {"kernels_sha256": sha256_of_files(asked.kernels)}
     from ..models.registry import card_of, load_model
     from ..units.tap import output_shape
     from ..units.unit import parse_units
 
-    network = load_model(request["model"], weights=request["weights"], seed=request["seed"])
-    card, extent = card_of(network), request["size"]
-    produced = output_shape(network, request["layer"], (card.channels, *(extent or card.clip)))
-    units = parse_units(request["units"], produced[0])
-    size = None if extent is None else extent[1:]
-    return layer_filters(network, request["layer"], units, card, size=size, device=device)
+    assert asked.model is not None
+    assert asked.layer is not None
+    network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
+    card, extent = card_of(network), read_size(asked.size)
+    content = content_of(network, card)
+    produced = output_shape(network, asked.layer, (card.channels, *(extent or card.clip)))
+    units = parse_units(asked.units, produced[0])
+    frame = None if extent is None else extent[1:]
+    return layer_filters(network, asked.layer, units, card, size=frame, device=asked.device), content
 
 
-def _run(
-    clip: Path, filters: "Filters", out: Path, request: dict[str, Any], reporter: Reporter, *, force: bool
-) -> None:
+def _run(asked: FeatureMaps, filters: "Filters", request: Mapping[str, Any], reporter: Reporter) -> None:
     from ..activations.maps import stream_maps, strongest
-    from ..pipeline import versions
     from ..video import read_windows
-    from .record import MAPS, begin_record, is_recorded, refuse_other, tell_replaced
+    from .record import MAPS, begin_record, is_finished, refuse_other, tell_replaced
 
-    request = {**request, "versions": versions()}
-    record = out / MAPS
-    if not force and is_recorded(record, request):
-        reporter.note(f"{out} is finished; --force does it again")
+    record = asked.out / MAPS
+    if not asked.force and is_finished(record, request):
+        reporter.note(f"{asked.out} is finished; --force does it again")
         return
-    refuse_other(record, {key: request[key] for key in ("clip", "model", "layer", "kernels")}, force=force)
+    refuse_other(record, request, "clip", "model", "layer", "kernels", force=asked.force)
     tell_replaced(record, request, reporter.note)
     begin_record(record)
     began = time.perf_counter()
-    core = 16 if request["size"] is None else request["size"][0]
+    size = read_size(asked.size)
+    core = 16 if size is None else size[0]
 
     def blocks() -> "Iterator[Block]":
-        partial = request["partial"]
-        windows = read_windows(clip, *filters.window(core), channels=filters.channels, partial=partial)
+        partial = asked.partial
+        windows = read_windows(asked.clip, *filters.window(core), channels=filters.channels, partial=partial)
         return stream_maps(windows, filters)
 
-    if request["top"] is not None:
-        filters = filters.select(strongest(blocks(), request["top"]))
-    _save(blocks(), filters, out, request)
+    if asked.top is not None:
+        filters = filters.select(strongest(blocks(), asked.top))
+    _save(blocks(), filters, asked, request)
     reporter.finished(0, time.perf_counter() - began)
 
 
-def _save(blocks: "Iterator[Block]", filters: "Filters", out: Path, request: dict[str, Any]) -> None:
+def _save(
+    blocks: "Iterator[Block]", filters: "Filters", asked: FeatureMaps, request: Mapping[str, Any]
+) -> None:
     import torch
 
     from ..activations.spool import Spool, write_spools
@@ -165,6 +192,7 @@ def _save(blocks: "Iterator[Block]", filters: "Filters", out: Path, request: dic
     from ..render.maps import map_pictures
     from .record import MAPS, end_record
 
+    out = asked.out
     peaks, total = torch.zeros(len(filters.names)), torch.zeros(len(filters.names), dtype=torch.float64)
     with Spool(out) as clip, Spool(out) as maps:
         for block in blocks:
@@ -175,7 +203,7 @@ def _save(blocks: "Iterator[Block]", filters: "Filters", out: Path, request: dic
         kernels = {} if filters.kernels is None else {"kernels": filters.kernels}
         write_spools(out / ARRAYS_FILE, {"clip": (clip, 0), "maps": (maps, 1)}, kernels)
         pictures = map_pictures(
-            clip, maps, filters.spans, filters.names, peaks.tolist(), scale=request["scale"]
+            clip, maps, filters.spans, filters.names, peaks.tolist(), scale=asked.scale.value
         )
         save_animation(out, "feature_maps", pictures, len(clip))
         places = maps.shape[0] * maps.shape[2] * maps.shape[3]

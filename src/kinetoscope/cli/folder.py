@@ -1,15 +1,14 @@
-"""The folder a run writes into: can it be written, and what in it is finished already?"""
+"""The folder a run writes into: can it be written, and does the machine have what is asked of it?"""
 
 import contextlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..errors import SettingInvalid
-from ..records import RecordUnreadable, only_one_in, plain, read_unit, unwritable
+from ..records import only_one_in, unwritable
 
 
 @contextlib.contextmanager
@@ -47,16 +46,6 @@ def _is_absent(folder: Path) -> bool:
         return not folder.exists()
     except OSError:  # of a name that is too long
         return True
-
-
-def is_finished(folder: Path, expected: Mapping[str, Any], *, scale: float) -> bool:
-    """Whether a unit lies finished in `folder`, made by the same request at the same colour scale."""
-    try:
-        record = read_unit(folder)
-    except RecordUnreadable:
-        return False
-    same = all(record.get(key) == plain(value, key) for key, value in expected.items())
-    return same and record.get("render", {}).get("motion_scale_px_per_frame") == scale
 
 
 def ensure_device(name: str) -> None:

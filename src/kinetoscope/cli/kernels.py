@@ -73,11 +73,8 @@ def _save(found: "LayerKernels", order: str, out: Path, request: dict[str, objec
     from ..render.kernels import draw_kernels, kernel_pictures, kernel_scales
     from .record import KERNELS, begin_record, end_record, refuse_other
 
-    refuse_other(
-        out / KERNELS,
-        {key: request[key] for key in ("model", "layer")},
-        mend="choose another --out, or delete it first",
-    )
+    mend = "choose another --out, or delete it first"
+    refuse_other(out / KERNELS, request, "model", "layer", mend=mend)
     begin_record(out / KERNELS)
     names = [f"{found.layer}:{unit}" for unit in found.units]
     per_kernel = {"auto": None, "shared": False, "per-kernel": True}[str(request["colours"])]

@@ -1,8 +1,11 @@
-"""Options that several verbs share, and how those that are text are read."""
+"""Options that several verbs share, how a verb gets its own as one object, and how text is read."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -102,6 +105,46 @@ class Precision(StrEnum):
 
 
 PrecisionChoice = Annotated[Precision, typer.Option(help="Of the network's arithmetic.")]
+
+
+Asked = TypeVar("Asked")
+
+
+def takes(kind: type[Asked]) -> Callable[[Callable[[Asked], None]], Callable[..., None]]:
+    """Make a verb of a function of one options object.
+
+    Args:
+        kind: a dataclass whose fields are written as typer wants a command's parameters; those it has from
+            another class come last in the help.
+    """
+
+    def made(run: Callable[[Asked], None]) -> Callable[..., None]:
+        def command(**given: Any) -> None:
+            run(kind(**given))
+
+        hints = get_type_hints(kind, include_extras=True)
+        fields = inspect.signature(kind).parameters.values()
+        own = [field for field in fields if field.name in vars(kind)["__annotations__"]]
+        ordered = [*own, *(field for field in fields if field not in own)]
+        command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [field.replace(annotation=hints[field.name]) for field in ordered]
+        )
+        command.__annotations__ = hints
+        command.__name__, command.__doc__ = run.__name__, run.__doc__
+        return command
+
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computing:
+    """What the verbs share that compute something and may find it finished."""
+
+    seed: Seed = 0
+    device: Device = "cpu"
+    force: Force = False
+    quiet: Quiet = False
+    debug: Debug = False
 
 
 def read_size(text: str | None, option: str = "--size") -> tuple[int, int, int] | None:

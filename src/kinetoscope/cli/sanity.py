@@ -3,22 +3,8 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .options import (
-    Debug,
-    Device,
-    Force,
-    Layer,
-    Model,
-    MotionScale,
-    OneUnit,
-    Out,
-    Quiet,
-    Seed,
-    Size,
-    Steps,
-    Weights,
-)
-from .study import Study, facts_of, plan_study, row_of
+from .options import takes
+from .study import OneUnitAsked, Study, facts_of, plan_study, row_of
 
 if TYPE_CHECKING:
     from ..account import Progress
@@ -41,34 +27,21 @@ NOTES = (
 )
 
 
-def sanity(
-    model: Model,
-    layer: Layer,
-    unit: OneUnit,
-    out: Out,
-    size: Size = None,
-    steps: Steps = None,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    weights: Weights = "default",
-    motion_scale: MotionScale = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+@takes(OneUnitAsked)
+def sanity(asked: OneUnitAsked) -> None:
     """Compare a unit with other seeds, with its neighbour, with re-drawn weights, and with a dead unit."""
     from ..studies.sanity import CHECKS
 
-    study = plan_study(model, layer, unit, weights, size, steps, seed, device, motion_scale)
-    study.run("sanity", [name for _, name, _ in CHECKS], _find, out, force=force, quiet=quiet)
+    study = plan_study(asked)
+    study.run("sanity", [name for _, name, _ in CHECKS], _find)
 
 
 def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
     from ..render.comparison import Row, draw_comparison
     from ..render.words import MISSING, direction_words, number, title_of
-    from ..studies.sanity import check_sanity
+    from ..studies.sanity import sanity_of
 
-    found = check_sanity(study.network, study.layer, study.unit, progress=progress, **study.options)
+    found = sanity_of(study.request, progress)
     record, rows = study.record_of(found), []
     for check in found.checks:
         own, parts = check.numbers, check.result.decomposition

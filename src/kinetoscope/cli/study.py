@@ -2,21 +2,45 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from .boundary import wrong_usage
-from .options import check_units, read_size
+from .options import (
+    Computing,
+    Layer,
+    Model,
+    MotionScale,
+    OneUnit,
+    Out,
+    Size,
+    Steps,
+    Weights,
+    check_units,
+    read_size,
+)
 from .progress import Reporter
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ..account import Progress
+    from ..request import Request
     from ..studies.ablate import Ablation, Variant
     from ..studies.sanity import Check, Sanity
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneUnitAsked(Computing):
+    """What `ablate` and `sanity` are asked for."""
+
+    model: Model
+    layer: Layer
+    unit: OneUnit
+    out: Out
+    size: Size = None
+    steps: Steps = None
+    weights: Weights = "default"
+    motion_scale: MotionScale = None
 
 
 @dataclass(frozen=True)
@@ -24,30 +48,28 @@ class Study:
     """One unit to be studied, checked.
 
     Attributes:
-        network: the model, from `load_model`.
-        layer: dotted name.
-        unit: index.
-        options: keyword arguments of `account_for`.
+        asked: as it was written.
+        weights: name of the weights.
+        request: which unit, and how it is looked at.
         scale: speed at full brightness, pixels per frame.
-        request: what makes it this very study, plain JSON values.
     """
 
-    network: "nn.Module"
-    layer: str
-    unit: int
-    options: dict[str, Any]
+    asked: OneUnitAsked
+    weights: str
+    request: "Request"
     scale: float
-    request: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """What the JSON file has under `request`: what makes it this very study."""
+        (unit,) = self.request.units
+        named = {"model": self.asked.model, "weights": self.weights, "steps": self.asked.steps}
+        return {**named, **self.request.to_json(unit), "motion_scale": self.scale}
 
     def run(
         self,
         name: str,
         parts: Sequence[str],
         find: "Callable[[Study, Progress], tuple[dict[str, Any], bytes]]",
-        out: Path,
-        *,
-        force: bool,
-        quiet: bool,
     ) -> None:
         """Compute unless it lies finished; write NAME.png, then NAME.json, which marks it as finished.
 
@@ -55,31 +77,28 @@ class Study:
             name: of the files.
             parts: what is computed one after the other, for progress lines.
             find: gives what the JSON file holds, and the figure as a PNG.
-            out: the folder.
-            force: compute even so.
-            quiet: tell no progress.
         """
         from ..records import write_bytes_atomically
         from .folder import writable_folder
-        from .record import begin_record, end_record, is_recorded, refuse_other, tell_replaced
+        from .record import begin_record, end_record, is_finished, refuse_other, tell_replaced
 
+        out, force, request = self.asked.out, self.asked.force, self.to_json()
         record, figure = out / f"{name}.json", out / f"{name}.png"
-        with writable_folder(out), Reporter(list(parts), quiet=quiet) as reporter:
-            if not force and is_recorded(record, self.request):
+        with writable_folder(out), Reporter(list(parts), quiet=self.asked.quiet) as reporter:
+            if not force and is_finished(record, request):
                 reporter.note(f"{record} is finished; --force does it again")
             else:
-                subject = {key: self.request[key] for key in ("model", "layer", "unit")}
-                refuse_other(record, subject, force=force)
-                tell_replaced(record, self.request, reporter.note)
+                refuse_other(record, request, "model", "layer", "unit", force=force)
+                tell_replaced(record, request, reporter.note)
                 begin_record(record)
                 found, picture = find(self, reporter.step)
                 write_bytes_atomically(figure, picture)
-                end_record(record, self.request, found)
+                end_record(record, request, found)
         typer.echo(figure)
 
     def record_of(self, found: "Ablation | Sanity") -> dict[str, Any]:
         """What the JSON file says of the unit, beside the rows."""
-        return {"model": self.request["model"], "weights": self.request["weights"], **found.record}
+        return {"model": self.asked.model, "weights": self.weights, **found.record}
 
 
 def row_of(part: "Variant | Check") -> dict[str, Any]:
@@ -92,38 +111,27 @@ def facts_of(record: dict[str, Any]) -> str:
     return f"objective: {record['objective']}   ·   weights: {record['weights']}   ·   seed {record['seed']}"
 
 
-def plan_study(
-    model: str,
-    layer: str,
-    unit: str,
-    weights: str,
-    size: str | None,
-    steps: int | None,
-    seed: int,
-    device: str,
-    scale: float | None,
-) -> Study:
-    """Check everything that can be checked before computing; arguments as they were written.
+def plan_study(asked: OneUnitAsked) -> Study:
+    """Check everything that can be checked before computing.
 
     Raises:
-        KinetoscopeError: as `account_for`.
+        KinetoscopeError: as `request_for`.
     """
-    check_units(unit, "--unit")
-    clip = read_size(size)
+    check_units(asked.unit, "--unit")
+    clip = read_size(asked.size)
     from ..errors import SettingInvalid
-    from ..models.registry import load_model
-    from ..pipeline import account_for
+    from ..models.registry import load_model, weights_of
+    from ..pipeline import request_for
     from ..render.colour import DEFAULT_SCALE
+    from ..request import Options
     from .folder import ensure_device
 
-    ensure_device(device)
-    network = load_model(model, weights=weights, seed=seed)
-    options: dict[str, Any] = {"size": clip, "steps": steps, "seed": seed, "device": device}
-    account, chosen = account_for(network, layer, [unit], **options, seeds=1)
-    if len(chosen) > 1:
+    ensure_device(asked.device)
+    network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
+    options = Options(size=clip, steps=asked.steps, seed=asked.seed, seeds=1, device=asked.device)
+    request = request_for(network, asked.layer, [asked.unit], options)
+    if len(request.units) > 1:
         with wrong_usage("--unit"):
-            raise SettingInvalid(f"{unit!r} means {len(chosen)} units; give one")
-    speed = DEFAULT_SCALE if scale is None else scale
-    name = network.kinetoscope_weights["name"]  # type: ignore[index]
-    request = {"model": model, "weights": name, **account.record, "unit": chosen[0], "motion_scale": speed}
-    return Study(network, layer, chosen[0], options, speed, request)
+            raise SettingInvalid(f"{asked.unit!r} means {len(request.units)} units; give one")
+    scale = DEFAULT_SCALE if asked.motion_scale is None else asked.motion_scale
+    return Study(asked, weights_of(network).name, request, scale)

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,7 @@ from .options import (
     Weights,
     check_units,
     read_size,
+    takes,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from ..tconv.convert import LayerFit
     from ..tconv.read import LayerMotion, Statistic
     from .progress import Reporter
-    from .trajectories import Search
 
 _ROWS = 12
 _README = """\
@@ -43,84 +44,87 @@ screen; shifts are in pixels of the layer's input, which are the kernel's cells.
 """
 
 
-def temporal(
-    model: Model,
-    out: Out,
-    weights: Weights = "default",
+@dataclass(frozen=True, kw_only=True)
+class Temporal:
+    """What `temporal` is asked for."""
+
+    model: Model
+    out: Out
+    weights: Weights = "default"
     units: Annotated[
         str | None,
         typer.Option(metavar="UNITS", help="Channels to draw curves of; the dozen that moves most."),
-    ] = None,
+    ] = None
     fit: Annotated[
         bool, typer.Option("--fit", help="Fit slices and trajectories to ordinary 3D convolutions first.")
-    ] = False,
+    ] = False
     show: Annotated[
         str | None,
         typer.Option(metavar="LAYER", help="Draw the still images that excite the channels of this layer."),
-    ] = None,
+    ] = None
     clip: Annotated[
         Path | None,
         typer.Option(metavar="CLIP", help="With --show: add its most active frames, and the gradient there."),
-    ] = None,
+    ] = None
     agree: Annotated[
         str | None,
         typer.Option(metavar="LAYER", help="Compare the velocities of this layer with its optimal inputs'."),
-    ] = None,
+    ] = None
     objective: Annotated[
         Objective | None,
         typer.Option(help="Of what --show and --agree look for; channel-relu, without a map channel."),
-    ] = None,
-    size: Size = None,
-    steps: Steps = None,
-    seed: Seed = 0,
-    partial: Partial = False,
-    device: Device = "cpu",
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+    ] = None
+    size: Size = None
+    steps: Steps = None
+    seed: Seed = 0
+    partial: Partial = False
+    device: Device = "cpu"
+    quiet: Quiet = False
+    debug: Debug = False
+
+    def check(self) -> None:
+        """End the command with status 2 where options make no sense, before anything is read."""
+        from ..errors import SettingInvalid
+
+        check_units(self.units or "all")
+        with wrong_usage("--clip"):
+            if self.clip is not None and self.show is None:
+                raise SettingInvalid("a clip is looked at for the channels of a layer; add --show LAYER")
+        read_size(self.size)
+
+
+@takes(Temporal)
+def temporal(asked: Temporal) -> None:
     """Read the motion that a network with 3T convolutions has learned from its weights.
 
     --show and --agree look for optimal inputs of the channels that are drawn; --objective, --size and --steps
     are theirs.
     """
-    extent = _checked(units, size, clip, show)
+    asked.check()
     from ..models.registry import load_model
     from ..studies.trajectories import layer_motion
     from ..tconv.read import read_motion, statistics
     from .folder import ensure_device, writable_folder
     from .progress import Reporter
-    from .trajectories import Search
 
-    ensure_device(device)
-    network = load_model(model, weights=weights, seed=seed)
-    with writable_folder(out), Reporter([], quiet=quiet) as reporter:
-        network, fits = _fitted(network, reporter) if fit else (network, ())
+    ensure_device(asked.device)
+    out, model = asked.out, asked.model
+    network = load_model(model, weights=asked.weights, seed=asked.seed)
+    with writable_folder(out), Reporter([], quiet=asked.quiet) as reporter:
+        network, fits = _fitted(network, reporter) if asked.fit else (network, ())
         layers = read_motion(network)
-        shown, compared = (None if name is None else layer_motion(layers, name) for name in (show, agree))
-        pages = {motion.layer: _pages(motion, units) for motion in layers}
+        shown, compared = (
+            None if name is None else layer_motion(layers, name) for name in (asked.show, asked.agree)
+        )
+        pages = {motion.layer: _pages(motion, asked.units) for motion in layers}
         _clear(out)
         _write_tables(out, model, layers, statistics(layers), fits)
         reporter.note(f"{out / 'temporal.csv'}: {sum(m.sampling[0].numel() for m in layers)} steps")
         for path in _draw(out, model, network, layers, pages):
             reporter.note(str(path))
-        kind = None if objective is None else objective.value
-        search = Search(model, network, kind, extent, steps, seed, device, quiet, partial)
-        for line in _sought(out, search, shown, compared, pages, clip):
+        for line in _sought(asked, network, shown, compared, pages):
             reporter.note(line)
     typer.echo(out / "statistics.md")
-
-
-def _checked(
-    units: str | None, size: str | None, clip: Path | None, show: str | None
-) -> tuple[int, int, int] | None:
-    """The size asked for; options that make no sense are refused before anything is read."""
-    from ..errors import SettingInvalid
-
-    check_units(units or "all")
-    with wrong_usage("--clip"):
-        if clip is not None and show is None:
-            raise SettingInvalid("a clip is looked at for the channels of a layer; add --show LAYER")
-    return read_size(size)
 
 
 def _fitted(network: "nn.Module", reporter: "Reporter") -> "tuple[nn.Module, Sequence[LayerFit]]":
@@ -132,21 +136,31 @@ def _fitted(network: "nn.Module", reporter: "Reporter") -> "tuple[nn.Module, Seq
 
 
 def _sought(
-    out: Path,
-    search: "Search",
+    asked: Temporal,
+    network: "nn.Module",
     shown: "LayerMotion | None",
     compared: "LayerMotion | None",
     pages: Mapping[str, list[list[int]]],
-    clip: Path | None,
 ) -> Iterable[str]:
     """Look for optimal inputs where asked, and tell how velocities agree; give a line for each picture."""
-    from .trajectories import compare_velocities, show_channels
+    from .trajectories import Search, compare_velocities, show_channels
 
+    search = Search(
+        model=asked.model,
+        network=network,
+        objective=None if asked.objective is None else asked.objective.value,
+        size=read_size(asked.size),
+        steps=asked.steps,
+        seed=asked.seed,
+        device=asked.device,
+        quiet=asked.quiet,
+        partial=asked.partial,
+    )
     if shown is not None:
-        yield from map(str, show_channels(out, search, shown, pages[shown.layer], clip))
+        yield from map(str, show_channels(asked.out, search, shown, pages[shown.layer], asked.clip))
     if compared is not None:
         chosen = [channel for page in pages[compared.layer] for channel in page]
-        typer.echo(compare_velocities(out, search, compared, chosen))
+        typer.echo(compare_velocities(asked.out, search, compared, chosen))
 
 
 def _draw(

@@ -46,11 +46,6 @@ class Search:
     quiet: bool
     partial: bool
 
-    def options(self, reporter: Reporter) -> dict[str, Any]:
-        """Keyword arguments of what looks for them."""
-        names = ("objective", "size", "steps", "seed", "device")
-        return {**{name: getattr(self, name) for name in names}, "progress": reporter.step}
-
 
 def show_channels(
     out: Path, search: Search, motion: "LayerMotion", pages: Sequence[list[int]], clip: Path | None
@@ -65,7 +60,17 @@ def show_channels(
         active = [None] * len(channels) if clip is None else _active(search, motion.layer, channels, clip)
         names = [f"still optimum of {motion.layer}:{channel}" for channel in channels]
         with Reporter(names, quiet=search.quiet) as reporter:
-            optima = still_optima(search.network, motion.layer, channels, **search.options(reporter))
+            optima = still_optima(
+                search.network,
+                motion.layer,
+                channels,
+                objective=search.objective,
+                size=search.size,
+                steps=search.steps,
+                seed=search.seed,
+                device=search.device,
+                progress=reporter.step,
+            )
             for channel, still, seen in zip(channels, optima, active, strict=True):
                 row = ChannelPictures(channel, still)
                 if seen is not None:
@@ -110,7 +115,19 @@ def compare_velocities(out: Path, search: Search, motion: "LayerMotion", channel
 
     names = [f"optimal input of {motion.layer}:{channel}" for channel in channels]
     with Reporter(names, quiet=search.quiet) as reporter:
-        found = list(channel_velocities(search.network, motion, channels, **search.options(reporter)))
+        found = list(
+            channel_velocities(
+                search.network,
+                motion,
+                channels,
+                objective=search.objective,
+                size=search.size,
+                steps=search.steps,
+                seed=search.seed,
+                device=search.device,
+                progress=reporter.step,
+            )
+        )
     pairs = [(about.content, about.found) for about in found if about.found is not None]
     sides = [torch.stack(side) for side in zip(*pairs, strict=True)] if pairs else [torch.empty(0, 2)] * 2
     correlation = velocity_correlation(*sides)

@@ -1,15 +1,14 @@
 """`kinetoscope visualize`: optimal input, texture and motion of units."""
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .boundary import wrong_usage
 from .options import (
+    Computing,
     Contrast,
-    Debug,
-    Device,
-    Force,
     Layer,
     Model,
     MotionScale,
@@ -19,8 +18,6 @@ from .options import (
     PrecisionChoice,
     Preset,
     PresetChoice,
-    Quiet,
-    Seed,
     Size,
     Start,
     Steps,
@@ -28,67 +25,87 @@ from .options import (
     Weights,
     check_units,
     read_size,
+    takes,
 )
 
+if TYPE_CHECKING:
+    from torch import nn
 
-def visualize(
-    model: Model,
-    layer: Layer,
-    units: Units,
-    out: Out,
-    preset: PresetChoice = Preset.default,
+    from ..request import Options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visualize(Computing):
+    """What `visualize` is asked for."""
+
+    model: Model
+    layer: Layer
+    units: Units
+    out: Out
+    preset: PresetChoice = Preset.default
     objective: Annotated[
         Objective | None, typer.Option(help="channel-relu; channel for outputs without a map.")
-    ] = None,
+    ] = None
     position: Annotated[
         str | None,
         typer.Option(
             metavar="T,Y,X", help="Of the unit in the layer's map, one number per axis; the centre."
         ),
-    ] = None,
-    size: Size = None,
-    steps: Steps = None,
-    contrast: Contrast = None,
-    start: Start = "bank",
-    seed: Seed = 0,
+    ] = None
+    size: Size = None
+    steps: Steps = None
+    contrast: Contrast = None
+    start: Start = "bank"
     seeds: Annotated[
         int,
         typer.Option(min=1, metavar="N", help="Runs whose motions are compared; 1 saves the others' time."),
-    ] = 3,
-    device: Device = "cpu",
-    precision: PrecisionChoice = Precision.fp32,
-    weights: Weights = "default",
-    motion_scale: MotionScale = None,
-    force: Force = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+    ] = 3
+    precision: PrecisionChoice = Precision.fp32
+    weights: Weights = "default"
+    motion_scale: MotionScale = None
+
+    def place(self) -> tuple[int, ...] | None:
+        """The position asked for; status 2 where it is written wrongly."""
+        from ..units.unit import parse_position
+
+        with wrong_usage("--position"):
+            return None if self.position is None else parse_position(self.position)
+
+    def options(self, network: "nn.Module") -> "Options":
+        """How the units are to be looked at; a clip to start from is read as the network takes it."""
+        from ..request import Options
+        from .run import starting_clip
+
+        size = read_size(self.size)
+        given = self.start not in ("noise", "bank")
+        return Options(
+            objective=None if self.objective is None else self.objective.value,
+            position=self.place(),
+            size=size,
+            preset=self.preset.value,
+            steps=self.steps,
+            contrast=self.contrast,
+            start=starting_clip(self.start, network, size) if given else self.start,
+            seed=self.seed,
+            seeds=self.seeds,
+            device=self.device,
+            precision=self.precision.value,
+        )
+
+
+@takes(Visualize)
+def visualize(asked: Visualize) -> None:
     """Find the optimal input of units, and show it as texture and motion.
 
     Finished units are kept and skipped: running the same command again goes on where it was stopped.
     """
-    from ..units.unit import parse_position
-
-    check_units(units)
-    clip = read_size(size)
-    with wrong_usage("--position"):
-        place = None if position is None else parse_position(position)
+    check_units(asked.units)
+    read_size(asked.size)
+    asked.place()
     from ..models.registry import load_model
-    from .run import plan, run_units, starting_clip
+    from .run import plan, run_units
 
-    options: dict[str, Any] = {
-        "objective": None if objective is None else objective.value,
-        "position": place,
-        "size": clip,
-        "preset": preset.value,
-        "steps": steps,
-        "seed": seed,
-        "seeds": seeds,
-        "device": device,
-        "precision": precision.value,
-        "contrast": contrast,
-    }
-    network = load_model(model, weights=weights, seed=seed)
-    options["start"] = start if start in ("noise", "bank") else starting_clip(start, network, clip)
-    request = plan(model, network, layer, units, out, options, motion_scale)
-    typer.echo(run_units(request, force=force, quiet=quiet))
+    network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
+    options = asked.options(network)
+    run = plan(asked.model, network, asked.layer, asked.units, asked.out, options, asked.motion_scale)
+    typer.echo(run_units(run, force=asked.force, quiet=asked.quiet))

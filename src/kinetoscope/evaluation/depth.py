@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..account import Account, Progress
 from ..errors import SettingInvalid
 from ..models.card import ModelCard
-from ..pipeline import visualize_each
+from ..pipeline import request_for
 from ..records import plain
+from ..request import Options
 from ..results import UnitResult
 from ..types import Velocity
 from ..units.layers import list_layers
@@ -86,12 +88,12 @@ def distinct_directions(velocity: Velocity) -> float:
     return math.exp(float(-torch.special.xlogy(share, share).sum()))
 
 
-def measure(result: UnitResult, depth: int) -> UnitMotion:
+def measure(result: UnitResult, layer: str, unit: int, depth: int) -> UnitMotion:
     """The motion of one visualized unit in the numbers of `UnitMotion`."""
     velocity, motion = result.decomposition.velocity, result.motion
     return UnitMotion(
-        layer=result.record["layer"],
-        unit=result.record["unit"],
+        layer=layer,
+        unit=unit,
         depth=depth,
         mean_speed_px_per_frame=motion.mean_speed_px_per_frame,
         speed_px_per_frame=motion.speed_px_per_frame,
@@ -149,15 +151,27 @@ def spaced_units(count: int, wanted: int) -> list[int]:
 
 
 def evaluate_depth(
-    model: nn.Module, plan: Sequence[tuple[str, Sequence[int]]], **options: Any
+    model: nn.Module,
+    plan: Sequence[tuple[str, Sequence[int]]],
+    *,
+    preset: str = "default",
+    size: tuple[int, int, int] | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    precision: str = "fp32",
+    progress: Progress | None = None,
 ) -> Iterator[UnitMotion]:
     """Visualize units of several layers and measure their motion, each as soon as it is finished.
 
     Args:
         model: any video network; it comes back as it was.
         plan: as `plan_depth` gives it.
-        options: of `pipeline.visualize_each`.
+        preset, size, steps, seed, device, precision: as for `pipeline.visualize_each`.
+        progress: called with the unit's place in its layer's list, the step, and the number of steps.
     """
+    options = Options(preset=preset, size=size, steps=steps, seed=seed, device=device, precision=precision)
     for depth, (layer, units) in enumerate(plan):
-        for result in visualize_each(model, layer, units, **options):
-            yield measure(result, depth)
+        request = request_for(model, layer, units, options)
+        for unit, result in zip(request.units, Account(request, progress).results(), strict=True):
+            yield measure(result, layer, unit, depth)

@@ -147,10 +147,18 @@ def judge(case: ClipCase | NetworkCase, seed: int, settings: PlantedSettings) ->
         video, ours, seconds = case.clip.video, None, {}
     else:
         planted, truth, where, share = "network", case.velocity, case.where, None
-        options = {"card": CARD, "objective": case.objective, "size": case.size, "seed": seed}
-        (unit,) = visualize(case.model, case.layer, [0], **options, seeds=1)
+        (unit,) = visualize(
+            case.model,
+            case.layer,
+            [0],
+            card=CARD,
+            objective=case.objective,
+            size=case.size,
+            seed=seed,
+            seeds=1,
+        )
         video, ours = unit.video, unit.decomposition
-        seconds = {"optimize": unit.record["seconds"]["optimize"]}
+        seconds = {} if unit.optimal is None else {"optimize": unit.optimal.seconds}
     findings = []
     accounts: dict[str, Decomposition | None] = {
         formulation: ours if ours and formulation == "layered" else decompose(video, how, seed=seed)

@@ -1,9 +1,16 @@
 """What a model expects of its input, stated by the model and never assumed by a caller."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from hashlib import sha256
+
+import torch
+from torch import Tensor
 
 from ..errors import SettingInvalid
 from ..metric import NaturalMetric, usual_metric
+from ..types import VideoBatch
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,23 @@ class ModelCard:
         """The metric in force."""
         return self.metric or usual_metric(self.channels)
 
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of everything the card says: another mean or another list of classes is another card."""
+        return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+    def normalize(self, clips: VideoBatch) -> VideoBatch:
+        """Turn clips (B, C, T, H, W) in [0, 1], RGB or grey, into what the network's authors feed it."""
+        low, high = self.value_range
+        mean, std = (_constants(numbers, clips.device, clips.dtype) for numbers in (self.mean, self.std))
+        if self.channel_order == "BGR":
+            clips = clips.flip(1)
+        return (clips * (high - low) + low - mean) / std
+
+    def names_of(self, layer: str) -> tuple[str, ...]:
+        """Names of a layer's units: the classes where it is the output layer, else none."""
+        return self.class_names if layer == self.output_layer else ()
+
     def __post_init__(self) -> None:
         if len(self.clip) != 3 or min(self.clip) < 1:
             raise SettingInvalid(f"a card's clip is (frames, height, width), all at least 1, not {self.clip}")
@@ -61,3 +85,9 @@ class ModelCard:
             )
         if min(self.std) <= 0:
             raise SettingInvalid(f"a card's std must be positive, not {self.std}")
+
+
+@lru_cache(maxsize=32)
+def _constants(numbers: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Numbers per channel, made once: a copy to a device at every step would make it wait."""
+    return torch.tensor(numbers, device=device, dtype=dtype).view(1, -1, 1, 1, 1)

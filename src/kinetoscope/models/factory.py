@@ -136,5 +136,5 @@ def _unpacked(name: str, made: Any) -> tuple[nn.Module, ModelCard]:
             f"{name} gave {kinds}; return an nn.Module, or (nn.Module, kinetoscope.ModelCard)"
         )
     if card is not None:
-        model.kinetoscope_card = card  # type: ignore[assignment]
+        vars(model)["kinetoscope_card"] = card
     return model, card_of(model)

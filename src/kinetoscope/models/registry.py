@@ -1,9 +1,10 @@
 """Loading any model by name, with its weights and its card; and the list of those that have a name."""
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +17,34 @@ from .download import fetch, published_at
 from .entries import ENTRIES, Entry, find_entry
 
 
+@dataclass(frozen=True)
+class Weights:
+    """What a model's weights are.
+
+    Attributes:
+        name: `default`, `random`, or the name of their file; "" for a model that `load_model` did not load.
+        sha256: as `weights_sha256` has it.
+    """
+
+    name: str
+    sha256: str
+
+
+_LOADED: "WeakKeyDictionary[nn.Module, Weights]" = WeakKeyDictionary()
+
+
+def weights_of(model: nn.Module) -> Weights:
+    """What `load_model` filled a model with; of any other model what it holds now."""
+    return _LOADED.get(model) or Weights("", weights_sha256(model))
+
+
 def load_model(
     name: str, *, weights: str = "default", seed: int = 0, num_classes: int | None = None
 ) -> nn.Module:
     """Load a network in evaluation mode, with its card as `kinetoscope_card`.
 
-    What the weights were stands in `kinetoscope_weights`: `name` and `sha256` (see `weights_sha256`).
+    What the weights were stands in `kinetoscope_weights`, a dictionary of `name` and `sha256` (see
+    `weights_sha256`).
 
     Args:
         name: a registered name, `torchvision:NAME`, `package.module:factory` or `path/to/file.py:factory`.
@@ -45,9 +68,10 @@ def load_model(
     model, card = _build(name, entry, "random" if path else weights, seed, num_classes)
     if path is not None:
         load_weights(model, path, entry.get(entry.rename) if entry and entry.rename else None)
-    model.kinetoscope_card = card  # type: ignore[assignment]
     known_as = weights if path is None or weights == "default" else path.name
-    model.kinetoscope_weights = {"name": known_as, "sha256": weights_sha256(model)}  # type: ignore[assignment]
+    _LOADED[model] = Weights(known_as, weights_sha256(model))
+    # for the caller's eyes: the package itself asks `card_of` and `weights_of`
+    vars(model).update(kinetoscope_card=card, kinetoscope_weights=asdict(_LOADED[model]))
     return model.eval()
 
 

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -92,18 +91,8 @@ PAPER = AdamSettings(
 
 
 def normalize(clips: VideoBatch, card: ModelCard) -> VideoBatch:
-    """Turn clips in [0, 1], RGB or grey, into what the network's authors feed it."""
-    low, high = card.value_range
-    mean, std = (_constants(numbers, clips.device, clips.dtype) for numbers in (card.mean, card.std))
-    if card.channel_order == "BGR":
-        clips = clips.flip(1)
-    return (clips * (high - low) + low - mean) / std
-
-
-@lru_cache(maxsize=32)
-def _constants(numbers: tuple[float, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Numbers per channel, made once: a copy to a device at every step would make it wait."""
-    return torch.tensor(numbers, device=device, dtype=dtype).view(1, -1, 1, 1, 1)
+    """The same as `card.normalize(clips)`."""
+    return card.normalize(clips)
 
 
 def unit_generator(seed: int, unit: int) -> torch.Generator:

@@ -60,6 +60,16 @@ class Objective:
 
     terms: tuple[Term, ...]
 
+    def __str__(self) -> str:
+        """Such as `channel(3) - 0.5 unit(5 at 1,2,2)`."""
+        words = ""
+        for term in self.terms:
+            place = "" if term.position is None else f" at {','.join(map(str, term.position))}"
+            factor = "" if abs(term.weight) == 1 else f"{abs(term.weight)!r} ".replace(".0 ", " ")
+            sign = ("-" if term.weight < 0 else "") if not words else (" - " if term.weight < 0 else " + ")
+            words += f"{sign}{factor}{term.kind}({term.channel}{place})"
+        return words
+
     def __call__(self, output: Float[Tensor, "batch units *map"]) -> Float[Tensor, " batch"]:
         """The objective's value for each clip."""
         parts = []

@@ -3,16 +3,17 @@
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Unpack
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..account import Account, Options, Progress, StepProgress, on_cpu
+from ..account import Account, Progress, StepProgress, on_cpu
 from ..brief import Brief
 from ..errors import ModelUnusable
 from ..evaluation.clips import drift
 from ..evaluation.metrics import direction_error_deg
+from ..models.card import ModelCard
 from ..motion.decompose import DecomposeSettings, decompose
 from ..motion.findings import variance_shares
 from ..motion.metrics import change_share, displacement_tv, psnr_db, temporal_variance
@@ -23,7 +24,8 @@ from ..optimal.beginnings import Beginning
 from ..optimal.objective import Objective
 from ..optimal.search import SearchSettings
 from ..optimal.settings import OptimalSettings
-from ..pipeline import account_for
+from ..pipeline import request_for
+from ..request import Options, Request
 from ..results import Decomposition, one_texture
 from ..types import MOTION_LABELS, Video
 from ..warp import content_velocity
@@ -102,8 +104,20 @@ def ablate(
     unit: int | str,
     *,
     paper: PaperSettings | None = None,
+    card: ModelCard | None = None,
+    objective: str | Objective | None = None,
+    position: tuple[int, ...] | None = None,
+    size: tuple[int, int, int] | None = None,
+    preset: str = "default",
+    optimal: SearchSettings | None = None,
+    motion: DecomposeSettings | None = None,
+    steps: int | None = None,
+    contrast: float | None = None,
+    start: str | Video = "bank",
+    seed: int = 0,
+    device: str = "cpu",
+    precision: str = "fp32",
     progress: Progress | None = None,
-    **options: Unpack[Options],
 ) -> Ablation:
     """Make a unit's pictures in every way of `VARIANTS` and measure each (Li & Li 2025, section 4.2).
 
@@ -114,9 +128,10 @@ def ablate(
         layer: dotted name as in `model.named_modules()`.
         unit: a channel by index, or by class name in the output layer.
         paper: the published formulation's settings; None: the published ones.
+        card, objective, position, size, preset, optimal, motion, steps, contrast, start, seed, device,
+            precision: as for `visualize_each`; `optimal` and `motion` are the default that the rest is
+            compared with.
         progress: called with the variant's index, the step, and the number of steps.
-        options: `card`, `objective`, `position`, `size`, `preset`, `steps`, `seed`, `device`, `precision`,
-            `contrast`, `start`, as for `visualize_each`.
 
     Returns:
         Every variant with its video, (T, C, H, W) in [0, 1], its decomposition and numbers, see `Variant`.
@@ -130,20 +145,37 @@ def ablate(
         for variant in found.variants:
             print(variant.name, variant.numbers["activation_kept"], variant.numbers["label"])
     """
-    paper = paper or PaperSettings()
-    account, (chosen,) = account_for(model, layer, [unit], **options, seeds=1)
-    known = account.beginnings([chosen])
-    with account.listening([chosen]) as (forward, (objective,)):
-        study = _Study(account, chosen, forward, objective, known, paper, progress)
+    options = Options(
+        card=card,
+        objective=objective,
+        position=position,
+        size=size,
+        preset=preset,
+        optimal=optimal,
+        motion=motion,
+        steps=steps,
+        contrast=contrast,
+        start=start,
+        seed=seed,
+        seeds=1,
+        device=device,
+        precision=precision,
+    )
+    return ablation_of(request_for(model, layer, [unit], options), paper, progress)
+
+
+def ablation_of(
+    request: Request, paper: PaperSettings | None = None, progress: Progress | None = None
+) -> Ablation:
+    """The ablations of the one unit of a checked request; the rest as for `ablate`."""
+    paper, account, (unit,) = paper or PaperSettings(), Account(request), request.units
+    known = account.beginnings([unit])
+    with account.listening([unit]) as (forward, (objective,)):
+        study = _Study(account, unit, forward, objective, known, paper, progress)
         variants = tuple(study.variants())
-    record = {
-        **account.record,
-        "unit": chosen,
-        "unit_name": account.name(chosen),
-        "settings": {**account.record["settings"], "paper": asdict(paper)},
-        "truth": truth_of(account.name(chosen)),
-    }
-    return Ablation(variants, record)
+    record = request.to_json(unit)
+    record["settings"]["paper"] = asdict(paper)
+    return Ablation(variants, {**record, "truth": truth_of(request.name(unit))})
 
 
 def with_adam(settings: SearchSettings) -> AdamSettings:
@@ -173,18 +205,18 @@ class _Study:
 
     def variants(self) -> Iterator[Variant]:
         """Each of `VARIANTS`, as soon as it is measured against the gain of the default's optimum."""
-        settings, seed = self._natural(), self.account.record["seed"]
+        request, settings = self.account.request, self._natural()
         rest = self._response(self.account.first_clip(self.unit))
         optimum = self._optimum(settings, 0)
         gain = self._response(optimum) - rest
         if not gain > 0:
             raise ModelUnusable(
-                f"unit {self.unit} of {self.account.record['layer']!r} answers to nothing that was tried; "
+                f"unit {self.unit} of {request.layer!r} answers to nothing that was tried; "
                 "choose one that is alive"
             )
         for index, (group, name, note) in enumerate(VARIANTS):
             began = time.perf_counter()
-            video, motion = optimum, self.account.motion
+            video, motion = optimum, request.motion
             if name in _WITHOUT:
                 terms = replace(self.paper, **_WITHOUT[name])
                 motion = DecomposeSettings(formulation="paper", paper=terms)
@@ -198,11 +230,11 @@ class _Study:
                 parts = self._one_stage(gain, index)
                 video = parts.reconstruction
             else:
-                parts = decompose(video, motion, seed=seed)
+                parts = decompose(video, motion, seed=request.seed)
             numbers = {
                 "optimum_gain": (self._response(video) - rest) / gain,
                 "activation_kept": (self._response(parts.reconstruction) - rest) / gain,
-                **measured(video, parts, self.account.name(self.unit)),
+                **measured(video, parts, request.name(self.unit)),
                 "seconds": time.perf_counter() - began,
             }
             if name == "one stage":
@@ -221,11 +253,11 @@ class _Study:
         }[name]
 
     def _natural(self) -> OptimalSettings:
-        settings = self.account.optimal
+        settings = self.account.request.optimal
         return settings if isinstance(settings, OptimalSettings) else OptimalSettings(steps=settings.steps)
 
     def _generator(self) -> torch.Generator:
-        return unit_generator(self.account.record["seed"], self.unit)
+        return unit_generator(self.account.request.seed, self.unit)
 
     def _told(self, index: int) -> StepProgress:
         def told(step: int, steps: int) -> None:
@@ -249,12 +281,12 @@ class _Study:
         image, displacement, video = one_stage(
             self.forward,
             self.objective,
-            self.account.shape,
-            with_adam(self.account.optimal),
+            self.account.request.shape,
+            with_adam(self.account.request.optimal),
             self.paper,
             gain,
             self._generator(),
-            device=self.account.record["device"],
+            device=self.account.request.device,
             progress=self._told(index),
         )
         flat = torch.zeros_like(displacement[:-1])

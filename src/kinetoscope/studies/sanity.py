@@ -6,21 +6,27 @@ do says nothing about them.
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Unpack
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from ..account import Options, Progress
+from ..account import Account, Progress
 from ..brief import Brief
-from ..pipeline import account_for, visualize
+from ..errors import SettingInvalid
+from ..models.card import ModelCard
+from ..motion.decompose import DecomposeSettings
+from ..optimal.objective import Objective
+from ..optimal.search import SearchSettings
+from ..pipeline import request_for
+from ..request import Options, Request
 from ..results import Confidence, UnitResult
 from ..truth.agreement import agreement, field_circular_variance
 from ..types import Video
 from ..units.layout import first_tensor
-from ..units.tap import find_layer, output_shape
+from ..units.tap import find_layer
 
 CHECKS = (
     ("the unit", "the unit", "as it is shown"),
@@ -74,8 +80,20 @@ def check_sanity(
     layer: str,
     unit: int | str,
     *,
+    card: ModelCard | None = None,
+    objective: str | Objective | None = None,
+    position: tuple[int, ...] | None = None,
+    size: tuple[int, int, int] | None = None,
+    preset: str = "default",
+    optimal: SearchSettings | None = None,
+    motion: DecomposeSettings | None = None,
+    steps: int | None = None,
+    contrast: float | None = None,
+    start: str | Video = "bank",
+    seed: int = 0,
+    device: str = "cpu",
+    precision: str = "fp32",
     progress: Progress | None = None,
-    **options: Unpack[Options],
 ) -> Sanity:
     """Compare a unit with other seeds, with its neighbour, without its weights, and with a dead one.
 
@@ -83,10 +101,10 @@ def check_sanity(
         model: any video network; it comes back as it was, the checks that need other weights work on copies.
         layer: dotted name as in `model.named_modules()`.
         unit: a channel by index, or by class name in the output layer.
+        card, objective, position, size, preset, optimal, motion, steps, contrast, start, seed, device,
+            precision: as for `visualize_each`. The two seeds after `seed` are the second and third, and the
+            first one draws the new weights.
         progress: called with the check's index, the step, and the number of steps.
-        options: `card`, `objective`, `position`, `size`, `preset`, `steps`, `seed`, `device`, `precision`,
-            `contrast`, `start`, as for `visualize_each`. The two seeds after `seed` are the second and third,
-            and the first one draws the new weights.
 
     Returns:
         Every check with its whole result and its numbers, see `Check`; and the three seeds' agreement.
@@ -98,15 +116,42 @@ def check_sanity(
         found = kinetoscope.check_sanity(kinetoscope.load_model("motion13"), "conv3b", 5, steps=32)
         print({check.name: check.numbers["drives_unit"] for check in found.checks})
     """
-    seed = options.get("seed", 0)
-    account, (chosen,) = account_for(model, layer, [unit], **options, seeds=1)
-    count = output_shape(model, layer, account.shape)[0]
-    neighbour = chosen + 1 if chosen + 1 < count else chosen - 1
+    options = Options(
+        card=card,
+        objective=objective,
+        position=position,
+        size=size,
+        preset=preset,
+        optimal=optimal,
+        motion=motion,
+        steps=steps,
+        contrast=contrast,
+        start=start,
+        seed=seed,
+        seeds=1,
+        device=device,
+        precision=precision,
+    )
+    return sanity_of(request_for(model, layer, [unit], options), progress)
+
+
+def sanity_of(request: Request, progress: Progress | None = None) -> Sanity:
+    """The checks of the one unit of a checked request; the rest as for `check_sanity`.
+
+    Raises:
+        SettingInvalid: the objective was made by hand, so that no neighbour can be looked at in its way.
+    """
+    if not isinstance(request.objective, str):
+        raise SettingInvalid(
+            "a neighbour has no objective like one of your own; give channel, channel-relu or unit"
+        )
+    model, layer, seed, (chosen,) = request.model, request.layer, request.seed, request.units
+    neighbour = chosen + 1 if chosen + 1 < request.count else chosen - 1
     seeds_of = {"second seed": seed + 1, "third seed": seed + 2}
     # a copy lives no longer than its run
     copies = {
         "re-initialized": lambda: reinitialized(model, seed),
-        "planted dead unit": lambda: silenced(model, layer, chosen, count),
+        "planted dead unit": lambda: silenced(model, layer, chosen, request.count),
     }
     results = {}
     for index, (_, name, _) in enumerate(CHECKS):
@@ -119,14 +164,14 @@ def check_sanity(
                 progress(index, step, steps)
 
         network = copies[name]() if name in copies else model
-        own = {"card": account.card, "seed": seeds_of.get(name, seed), "seeds": 1, "progress": told}
-        (results[name],) = visualize(network, layer, [channel], **{**options, **own})
+        asked = replace(request.asked, card=request.card, seed=seeds_of.get(name, seed), seeds=1)
+        (results[name],) = Account(request_for(network, layer, [channel], asked), told).results()
     shown = results["the unit"]
     seeds = [results[name] for group, name, _ in CHECKS if group == "the unit"]
-    with account.listening([chosen]) as (forward, (objective,)), torch.no_grad():
+    with Account(request).listening([chosen]) as (forward, (objective,)), torch.no_grad():
 
         def response(video: Video) -> float:
-            clip = video.to(account.record["device"]).transpose(0, 1)[None]
+            clip = video.to(request.device).transpose(0, 1)[None]
             return float(objective(forward(clip)))
 
         checks = tuple(_checks(results, response))
@@ -134,7 +179,7 @@ def check_sanity(
         [result.decomposition.velocity for result in seeds],
         [result.motion.label for result in seeds],
         range(seed, seed + 3),
-        account.optimal.steps,
+        request.optimal.steps,
     )
     return Sanity(checks, confidence, shown.record)
 

@@ -3,22 +3,22 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..account import Progress
+from ..account import Account, Progress
 from ..attribution.attribute import AttributionSettings, attribute
 from ..brief import Brief
 from ..errors import LayerNotFound, closest
 from ..evaluation.metrics import direction_error_deg
 from ..models.card import ModelCard
 from ..models.registry import card_of
-from ..optimal.ascend import normalize, unit_generator
+from ..optimal.ascend import unit_generator
 from ..optimal.search import still_search
-from ..pipeline import account_for, visualize_each
+from ..pipeline import request_for
+from ..request import Options
 from ..results import DEAD, FLAT, UnitResult
 from ..tconv.read import LayerMotion
 from ..types import Image, Video
@@ -109,7 +109,7 @@ def active_frames(
     best: dict[int, tuple[float, int, int, int, Video]] = {}
     for start, clip in windows:
         with tap(model, layer, device=device) as forward, torch.no_grad():
-            maps = forward(normalize(clip.transpose(0, 1)[None], card))[0]
+            maps = forward(card.normalize(clip.transpose(0, 1)[None]))[0]
         if maps.ndim != 4:
             raise LayerNotFound(f"{layer!r} has no map over time and space, so no frame is its most active")
         for channel in channels:
@@ -133,23 +133,29 @@ def still_optima(
     layer: str,
     channels: Sequence[int],
     *,
+    card: ModelCard | None = None,
+    objective: str | None = None,
+    size: tuple[int, int, int] | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
     progress: Progress | None = None,
-    **options: Any,
 ) -> Iterator[Image]:
     """For each channel the image (C, H, W) that excites it most when all frames show it (Ras2020, Fig. 3).
 
     Arguments and errors as for `pipeline.visualize_each`.
     """
-    account, chosen = account_for(model, layer, channels, **options)
-    settings = still_search(account.optimal)
-    for done, channel in enumerate(chosen):
+    options = Options(card=card, objective=objective, size=size, steps=steps, seed=seed, device=device)
+    request = request_for(model, layer, channels, options)
+    account, settings = Account(request), still_search(request.optimal)
+    for done, channel in enumerate(request.units):
 
         def told(step: int, count: int, done: int = done) -> None:
             if progress is not None:
                 progress(done, step, count)
 
         with account.listening([channel]) as (forward, objectives):
-            generators = [unit_generator(account.record["seed"], channel)]
+            generators = [unit_generator(seed, channel)]
             (found,) = account.optima(forward, objectives, settings, generators, progress=told)
         yield found.video[0].float().cpu()
 
@@ -159,8 +165,12 @@ def channel_velocities(
     motion: LayerMotion,
     channels: Sequence[int],
     *,
+    objective: str | None = None,
     size: tuple[int, int, int] | None = None,
-    **options: Any,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    progress: Progress | None = None,
 ) -> Iterator[ChannelVelocity]:
     """Read each channel's velocity from its parameters and from its optimal input, one after the other.
 
@@ -169,8 +179,12 @@ def channel_velocities(
     cell = _cell(model, motion.layer, size)
     steps_px = (motion.path_px[-1] - motion.path_px[0]).mT / (len(motion.path_px) - 1) * cell
     # what grew from a stimulus would agree with that stimulus
-    results = visualize_each(model, motion.layer, channels, size=size, seeds=1, start="noise", **options)
-    for channel, result in zip(channels, results, strict=True):
+    options = Options(
+        objective=objective, size=size, steps=steps, seed=seed, seeds=1, start="noise", device=device
+    )
+    request = request_for(model, motion.layer, channels, options)
+    results = Account(request, progress).results()
+    for channel, result in zip(request.units, results, strict=True):
         content, seen = steps_px[channel], result.motion
         found = result.decomposition.velocity.mean(dim=(0, 2, 3))
         nothing = seen.label in (DEAD, FLAT)

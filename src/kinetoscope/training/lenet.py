@@ -23,7 +23,6 @@ from torch import Tensor, nn
 
 from ..errors import KinetoscopeError, SettingInvalid
 from ..models.lenet import CARD, WEIGHTS, LeNet
-from ..optimal.ascend import normalize
 from ..records import write_bytes_atomically, write_json
 from .digits import Digits, load_digits
 
@@ -61,7 +60,7 @@ class Recipe:
 
 def as_input(images: Pictures) -> Pictures:
     """Bring images in [0, 1] to what the network takes, as its card says."""
-    return normalize(images[:, :, None], CARD)[:, :, 0]
+    return CARD.normalize(images[:, :, None])[:, :, 0]
 
 
 def accuracy(net: nn.Module, digits: Digits) -> float:

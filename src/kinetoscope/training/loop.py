@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader
 
 from ..errors import ModelUnusable
 from ..models.registry import card_of
-from ..optimal.ascend import normalize
 from ..records import write_bytes_atomically
 from ..schedule import cosine
 from ..tconv.layer import IDENTITY, Conv3T
@@ -210,7 +209,7 @@ class Task(LightningModule):
 def as_input(clips: VideoBatch, network: nn.Module) -> Float[Tensor, "batch _ time height width"]:
     """Clips (B, 3, T, H, W) in [0, 1] as the network's card wants them."""
     card = card_of(network)
-    return normalize(clips.mean(1, keepdim=True) if card.channels == 1 else clips, card)
+    return card.normalize(clips.mean(1, keepdim=True) if card.channels == 1 else clips)
 
 
 def outputs_of(network: nn.Module, clips: VideoBatch, classes: int) -> tuple[Tensor, ...]:

@@ -93,8 +93,7 @@ class Recipe:
 
 def normalize(video: VideoBatch) -> VideoBatch:
     """Bring clips in [0, 1] to what the network takes, as its card says."""
-    mean, std = (torch.tensor(n).view(1, -1, 1, 1, 1) for n in (CARD.mean, CARD.std))
-    return (video - mean) / std
+    return CARD.normalize(video)
 
 
 def held_out_clips(per_class: int, seed: int = 0) -> Clips:

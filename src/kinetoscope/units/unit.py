@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import SettingInvalid, UnitOutOfRange, closest
+from ..errors import PositionInvalid, SettingInvalid, UnitOutOfRange, closest
 
 MOST_PIXELS = 10**10
 """Of a clip, frames times height times width: a channel of it takes 40 GB."""
@@ -122,7 +122,7 @@ def check_position(position: tuple[int, ...], map_shape: Sequence[int]) -> tuple
     """Give `position` (t, y, x) back if it lies inside a map of (frames, height, width), or of fewer axes.
 
     Raises:
-        SettingInvalid: it has other axes.
+        PositionInvalid: it has other axes.
         UnitOutOfRange: the layer has no map, or the position lies outside of it.
     """
     given, size = ",".join(map(str, position)), "x".join(map(str, map_shape))
@@ -130,7 +130,9 @@ def check_position(position: tuple[int, ...], map_shape: Sequence[int]) -> tuple
         raise UnitOutOfRange(f"position {given} has no place: the layer has no map; leave it out")
     if len(position) != len(map_shape):
         axes = f"{len(map_shape)} axes" if len(map_shape) > 1 else "1 axis"
-        raise SettingInvalid(f"position {given} does not fit the layer's map of {axes}, {size}; give as many")
+        raise PositionInvalid(
+            f"position {given} does not fit the layer's map of {axes}, {size}; give as many"
+        )
     if any(not 0 <= p < n for p, n in zip(position, map_shape, strict=True)):
         axes = " (TxYxX, counted from 0)" if len(map_shape) == 3 else " (counted from 0)"
         raise UnitOutOfRange(f"position {given} lies outside the layer's map of {size}{axes}")
