@@ -32,6 +32,10 @@ class DeviceFull(KinetoscopeError):
     """The device has too little memory for even one clip."""
 
 
+class WorkerLost(KinetoscopeError):
+    """A process that computed some of the units ended before them."""
+
+
 class NotDecodable(KinetoscopeError):
     """Something between the input and the layer cannot be reversed by substitution."""
 

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.excepthook = tell_unexpected
     _open_streams()
     try:
-        with _signals(), _notices():
+        with stopping_by_signals(signal.SIGINT, signal.SIGTERM), _notices():
             app_main = typer.main.get_command(app).main
             app_main(args=arguments, prog_name="kinetoscope")
     except KinetoscopeError as error:
@@ -186,14 +186,16 @@ def _notices() -> Iterator[None]:
 
 
 @contextmanager
-def _signals() -> Iterator[None]:
+def stopping_by_signals(*numbers: int) -> Iterator[None]:
+    """Inside, these signals raise `Interrupted` in the main thread; elsewhere nothing changes."""
+
     def stop(number: int, frame: FrameType | None) -> NoReturn:
         raise Interrupted(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:

@@ -21,14 +21,16 @@ def demo(
     from ..records import read_unit
     from ..request import Options
     from ..types import MOTION_LABELS
-    from .run import plan, run_units
+    from .run import one_by_one, plan, run_units
     from .table import print_table
+    from .workers import together
 
     network = load_model("motion13")
     card = card_of(network)
     options = Options(steps=steps, seed=seed, device=device)
     run = plan("motion13", network, card.output_layer, "all", out, options)
-    page = run_units(run, force=force, quiet=quiet)
+    work = together("motion13", options) if device == "cpu" else one_by_one
+    page = run_units(run, force=force, quiet=quiet, work=work)
     rows = []
     for unit in run.request.units:
         motion = read_unit(run.folder(unit))["motion"]

@@ -29,7 +29,7 @@ class Reporter:
             )
             self._bar = Progress(*columns, console=Console(stderr=True))
             self._task = self._bar.add_task("starting", total=None)
-        self._told = time.monotonic()
+        self._told, self._done = time.monotonic(), 0
 
     def __enter__(self) -> "Reporter":
         if self._bar is not None:
@@ -50,9 +50,18 @@ class Reporter:
         elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
             self._line(f"{label}: step {step} of {steps}")
 
+    def overall(self, done: float) -> None:
+        """So many of all items are done, parts of items counted: for items that are worked on at once."""
+        count = len(self._names)
+        if self._bar is not None:
+            self._bar.update(self._task, description="units", completed=done, total=count)
+        elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
+            self._line(f"{self._done} of {count} finished, {done / count:.0%} of the work")
+
     def finished(self, index: int, seconds: float) -> None:
         """The item `index` lies finished on disk."""
-        self._line(f"{self._names[index]} finished in {seconds:.1f} s ({index + 1} of {len(self._names)})")
+        self._done += 1
+        self._line(f"{self._names[index]} finished in {seconds:.1f} s ({self._done} of {len(self._names)})")
 
     def note(self, text: str) -> None:
         """Something worth a line."""

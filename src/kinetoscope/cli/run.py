@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +110,20 @@ def starting_clip(path: str, network: nn.Module, size: tuple[int, int, int] | No
     return fit_clip(video, card.channels, height, width)
 
 
-def run_units(run: Run, *, force: bool = False, quiet: bool = False) -> Path:
+Work = Callable[[Run, list[int], Reporter], None]
+"""Computes and saves units of a run, and reports."""
+
+
+def one_by_one(run: Run, units: list[int], reporter: Reporter) -> None:
+    """In this process, which is what a large network or a GPU wants."""
+    compute(run, units, reporter.step, reporter.finished)
+
+
+def run_units(run: Run, *, force: bool = False, quiet: bool = False, work: Work = one_by_one) -> Path:
     """Visualise the units that are not finished yet, save each at once, and write the page.
+
+    Args:
+        work: what computes them.
 
     Returns:
         The path of the page.
@@ -132,7 +145,8 @@ def run_units(run: Run, *, force: bool = False, quiet: bool = False) -> Path:
                 held = 0 if force else sum(record.exists() for record in records)
                 if held:
                     reporter.note(f"{held} of {len(units)} units lie there by another request; done anew")
-                _compute(run, todo, reporter)
+                if todo:
+                    work(run, todo, reporter)
         except Interrupted as stop:
             kept = finished_units(run.out)
             what = f"finished units are kept in {run.out}" if kept else "no unit was finished"
@@ -144,14 +158,25 @@ def run_units(run: Run, *, force: bool = False, quiet: bool = False) -> Path:
     return run.out / "index.html"
 
 
-def _compute(run: Run, todo: list[int], reporter: Reporter) -> None:
-    if not todo:
-        return
+def compute(
+    run: Run,
+    units: Sequence[int],
+    step: Callable[[int, int, int], None],
+    finished: Callable[[int, float], None],
+) -> None:
+    """Visualize units one after the other, and save each at once.
+
+    Args:
+        run: whose layer they are of.
+        units: indices.
+        step: told the place in `units`, the step, and the number of steps.
+        finished: told the place in `units` of what lies on disk, and the seconds it took.
+    """
     start = time.perf_counter()
-    for index, result in enumerate(Account(run.request, reporter.step).results(todo)):
+    for index, result in enumerate(Account(run.request, step).results(list(units))):
         record = {"model": run.model, "weights": run.weights, **result.record}
         save_unit(dataclasses.replace(result, record=record), run.out, scale=run.scale)
-        reporter.finished(index, time.perf_counter() - start)
+        finished(index, time.perf_counter() - start)
         start = time.perf_counter()
 
 

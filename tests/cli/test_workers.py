@@ -1,0 +1,78 @@
+"""Units computed by several processes: the same results, one clear line on failure, nobody left behind."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kinetoscope.cli.progress import Reporter
+from kinetoscope.cli.workers import Job, work_together
+from kinetoscope.errors import KinetoscopeError, UnitOutOfRange, WorkerLost
+from kinetoscope.request import Options
+
+
+def job(out: Path, units: tuple[int, ...] = (0, 3, 5), model: str = "motion13") -> Job:
+    return Job(model, "default", 0, "conv1", units, Options(steps=2, seeds=1, size=(6, 20, 24)), out, 2.0)
+
+
+def digests(out: Path) -> dict[str, str]:
+    return {
+        path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(out.rglob("arrays.safetensors"))
+    }
+
+
+def gone(group: int) -> bool:
+    """Whether no process of the group is left, within ten seconds."""
+    for _ in range(50):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_the_number_of_processes_changes_no_array(tmp_path: Path) -> None:
+    for workers in (1, 2):
+        work_together(job(tmp_path / str(workers)), workers, Reporter(["a", "b", "c"], quiet=True))
+    one, two = digests(tmp_path / "1"), digests(tmp_path / "2")
+    assert one == two
+    assert list(one) == ["0", "3", "5"]
+
+
+def test_what_one_process_runs_into_is_the_errors_own_line(tmp_path: Path) -> None:
+    with pytest.raises(UnitOutOfRange, match="999"):
+        work_together(job(tmp_path, (0, 999)), 2, Reporter(["a", "b"], quiet=True))
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_ends_without_a_word_is_told(tmp_path: Path) -> None:
+    factory = tmp_path / "mine.py"
+    factory.write_text("import os\ndef factory():\n    os._exit(9)\n")
+    with pytest.raises(WorkerLost, match="ended with 9"):
+        work_together(job(tmp_path / "out", (0,), f"{factory}:factory"), 2, Reporter(["a"], quiet=True))
+    assert issubclass(WorkerLost, KinetoscopeError)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_stopping_the_demo_stops_its_processes_and_keeps_what_is_finished(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    command = [sys.executable, "-m", "kinetoscope", "demo", "--steps", "1", "--out", str(out)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 300
+        while not list(out.rglob("unit.json")) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 128 + signal.SIGTERM
+        assert "finished units are kept" in told
+        assert (out / "index.html").exists()
+        assert not list(out.rglob("*.tmp"))
+        assert gone(process.pid)
