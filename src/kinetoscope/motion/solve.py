@@ -57,13 +57,14 @@ class Smoothness:
 
 def blocks(matrix: Tensor, field: Tensor) -> Tensor:
     """Symmetric 2x2 matrices (..., 3, h, w), as xx, xy, yy, times vectors (..., 2, h, w)."""
-    xx, xy, yy = matrix.unbind(dim=-3)
-    x, y = field.unbind(dim=-3)
-    return torch.stack([torch.addcmul(xx * x, xy, y), torch.addcmul(xy * x, yy, y)], dim=-3)
+    x, y = field.split(1, dim=-3)
+    return torch.addcmul(matrix[..., :2, :, :] * x, matrix[..., 1:, :, :], y)
 
 
 def summed(field: Tensor, length: int) -> Tensor:
     """Sums of `length` successive fields, (..., T - length + 1, 2, h, w)."""
+    if length == 1:
+        return field
     count = field.shape[-4] - length + 1
     total = field.narrow(-4, 0, count).clone()
     for k in range(1, length):
@@ -73,6 +74,8 @@ def summed(field: Tensor, length: int) -> Tensor:
 
 def handed_out(field: Tensor, length: int) -> Tensor:
     """The adjoint of `summed`."""
+    if length == 1:
+        return field
     count = field.shape[-4]
     total = field.new_zeros(*field.shape[:-4], count + length - 1, *field.shape[-3:])
     for k in range(length):
