@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import kinetoscope.motion.layered as layered
 from kinetoscope.errors import ClipTooSmall, SettingInvalid
@@ -98,6 +99,26 @@ def test_the_public_account_of_many_is_that_of_one_each():
         assert found.settings == alone.settings
     assert batch[0].velocity.untyped_storage().nbytes() == 4 * batch[0].velocity.numel(), "a copy of its own"
     assert len({found.seconds for found in batch}) == 1
+
+
+class Operators(TorchDispatchMode):
+    """Counts what torch is asked to do."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_no_step_goes_from_clip_to_clip():
+    """Six clips take as many operations as one, but for their summing up."""
+    clip, counts = videos()[:1, :6], []
+    for number in (1, 6):
+        with Operators() as operators:
+            decompose_all(clip.repeat(number, 1, 1, 1, 1))
+        counts.append(operators.count)
+    assert counts[1] < 1.02 * counts[0] + 6 * 150
 
 
 def test_stripes_in_one_clip_leave_the_other_as_it_is():
