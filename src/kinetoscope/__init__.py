@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .errors import KinetoscopeError as KinetoscopeError
     from .filters.decode import decode_filter as decode_filter
     from .given import decompose as decompose
+    from .given import decompose_all as decompose_all
     from .metric import NaturalMetric as NaturalMetric
     from .metric import natural_metric as natural_metric
     from .models.card import ModelCard as ModelCard
@@ -65,6 +66,7 @@ _PUBLIC = {
     "check_sanity": "studies.sanity",
     "decode_filter": "filters.decode",
     "decompose": "given",
+    "decompose_all": "given",
     "feature_maps": "activations.maps",
     "list_layers": "units.layers",
     "load_model": "models.registry",

@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+from jaxtyping import Float
+from torch import Tensor
+
 from .account import on_cpu
 from .errors import SettingInvalid
 from .motion.decompose import DecomposeSettings
 from .motion.decompose import decompose as taken_apart
+from .motion.decompose import decompose_all as all_taken_apart
 from .motion.summary import summarize
 from .request import versions
 from .results import Decomposition, UnitResult
@@ -35,6 +39,35 @@ def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: 
     """
     parts = taken_apart(video, settings, seed=seed)
     return replace(parts, video=video.detach().float().clamp(0, 1), seed=seed)
+
+
+def decompose_all(
+    videos: Float[Tensor, "clip time channel height width"],
+    settings: DecomposeSettings | None = None,
+    *,
+    seed: int = 0,
+) -> list[Decomposition]:
+    """`decompose` for many videos of one size, computed together: on a graphics card many times as fast.
+
+    No video has a say in what another gets: each gets what it gets alone, up to rounding.
+
+    Args:
+        videos: (B, T, C, H, W) in [0, 1]; left as they are. Memory grows with B.
+        settings, seed: as for `decompose`, the same for every video.
+
+    Returns:
+        One `Decomposition` per video, in order; `seconds` is shared evenly.
+
+    Raises:
+        ClipTooSmall, SettingInvalid: as for `decompose`; also where B is 0.
+
+    Example:
+        for parts in kinetoscope.decompose_all(torch.stack(clips)):
+            print(parts.variance_explained)
+    """
+    accounts = all_taken_apart(videos, settings, seed=seed)
+    shown = videos.detach().float().clamp(0, 1)
+    return [replace(parts, video=video, seed=seed) for parts, video in zip(accounts, shown, strict=True)]
 
 
 def as_result(parts: Decomposition) -> UnitResult:

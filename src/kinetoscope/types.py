@@ -6,6 +6,15 @@ from torch import Tensor
 Video = Float[Tensor, "time channel height width"]
 """A clip (T, C, H, W)."""
 
+Videos = Float[Tensor, "*clip time channel height width"]
+"""A clip, or clips of a batch, (..., T, C, H, W)."""
+
+Flows = Float[Tensor, "*clip time 2 height width"]
+"""Displacements of a clip or of several, (..., T, 2, H, W); as in `Flow`."""
+
+Velocities = Float[Tensor, "*clip step 2 height width"]
+"""Velocities of a clip or of several, (..., T-1, 2, H, W); as in `Velocity`."""
+
 VideoBatch = Float[Tensor, "batch channel time height width"]
 """Clips as a network takes them, (B, C, T, H, W)."""
 

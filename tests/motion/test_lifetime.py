@@ -6,12 +6,23 @@ import torch
 from kinetoscope.evaluation.clips import noise_texture, planted_clip, still, translation
 from kinetoscope.evaluation.light import contrast_reversal, dimming
 from kinetoscope.evaluation.pieces import covering
+from kinetoscope.motion import lifetime as batched
 from kinetoscope.motion.decompose import decompose
-from kinetoscope.motion.lifetime import carried, key_times, texture_lifetime, unmatched
+from kinetoscope.motion.lifetime import key_times, unmatched
 from kinetoscope.motion.light import LightSettings
 
 SIZE = (8, 40, 56)
 NONE = torch.zeros(SIZE[0] - 1, 2, *SIZE[1:])
+
+
+def texture_lifetime(video, back):
+    return batched.texture_lifetime(video[None], back[None]).item()
+
+
+def carried(video, back, settings):
+    """Both shares of one clip; None where they are not defined."""
+    (shares,) = batched.carried(video[None], back[None], settings)
+    return None if bool(shares.isnan().all()) else tuple(shares.tolist())
 
 
 def texture(seed, margin=80):

@@ -13,8 +13,8 @@ ENOUGH = 24
 
 
 def nearest_affine(
-    field: Float[Tensor, "step 2 rows columns"], edges: tuple[float, ...] = EDGES
-) -> Float[Tensor, "step 2 rows columns"]:
+    field: Float[Tensor, "*step 2 rows columns"], edges: tuple[float, ...] = EDGES
+) -> Float[Tensor, "*step 2 rows columns"]:
     """Six numbers per step, by least squares with weights that fall where the field departs from them.
 
     Args:
@@ -26,11 +26,11 @@ def nearest_affine(
     basis = torch.stack([torch.ones(rows, columns).to(field), *torch.broadcast_tensors(x, y[:, None])])
     down, across = (max(1, size // ENOUGH) for size in (rows, columns))
     few = basis[:, ::down, ::across].flatten(1).T.double()  # (n, 3)
-    flat = field[..., ::down, ::across].flatten(2).mT.double()  # (T, n, 2)
-    weight, coefficients = torch.ones_like(flat[..., :1]), flat.new_zeros(len(flat), 3, 2)
+    flat = field[..., ::down, ::across].flatten(-2).mT.double()  # (..., n, 2)
+    weight, coefficients = torch.ones_like(flat[..., :1]), flat.new_zeros(*flat.shape[:-2], 3, 2)
     for edge in edges:
         weighted = few * weight
         coefficients = torch.linalg.solve(weighted.mT @ few, weighted.mT @ flat)
-        departure = (flat - few @ coefficients).square().sum(dim=2, keepdim=True)
+        departure = (flat - few @ coefficients).square().sum(dim=-1, keepdim=True)
         weight = 1 / (1 + departure / edge**2)
     return (basis.flatten(1).T.double() @ coefficients).mT.reshape(field.shape).to(field)

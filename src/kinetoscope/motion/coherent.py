@@ -8,15 +8,16 @@ places that both show, so that a change of light moves nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..types import Velocity, Video
-from ..warp import compose, pixel_grid, resize_field, sample
+from ..types import Velocities, Videos
+from ..warp import by_image, compose, pixel_grid, resize_field, sample
 from .affine import nearest_affine
+from .clips import CLIP, put, taken, where
 from .nodes import Nodes, Normalizer, gradient, over_time, smooth
 from .pyramid import along_stripes, pyramid
 from .shifts import nearest_match
@@ -83,83 +84,116 @@ class CoherentSteps:
     """Backward steps on a grid: content at q in frame t+1 was at q + field_t(q) in frame t.
 
     Attributes:
-        field: (T-1, 2, h, w), pixels.
+        field: (B, T-1, 2, h, w), pixels.
         cell: (1, 2, 1, 1), node spacing (x, y) in pixels.
     """
 
-    field: Velocity
+    field: Velocities
     cell: Tensor
 
 
-def estimate_steps(video: Video, settings: CoherentSettings) -> CoherentSteps:
-    """Find the steps whose chains carry every frame into its successors.
+def estimate_steps(videos: Videos, settings: CoherentSettings) -> CoherentSteps:
+    """Find the steps whose chains carry every frame into its successors, for each clip by itself.
 
     Args:
-        video: (T, C, H, W) in [0, 1], at least two frames.
+        videos: (B, T, C, H, W) in [0, 1], at least two frames.
     """
-    return _Search(video, settings).run()
+    levels: list[Normalizer] = []
+    for frames in pyramid(videos, settings.coarsest, settings.levels):
+        usual = levels[0].deviation if levels else None
+        levels.append(Normalizer(frames, settings.window, settings.floor, usual))
+    x, y = along_stripes(videos, settings.stripes).unbind(dim=-3)
+    return _Search(levels, settings.aperture * torch.stack([x * x, x * y, y * y], dim=-3), settings).run()
 
 
+@dataclass(frozen=True)
 class _Search:
-    """The pyramid of one clip, and what is known about its stripes."""
+    """The pyramids of some clips, finest level first, and what is known about their stripes.
 
-    def __init__(self, video: Video, settings: CoherentSettings) -> None:
-        self.settings = settings
-        self.levels: list[Normalizer] = []
-        for frames in pyramid(video, settings.coarsest, settings.levels):
-            usual = self.levels[0].deviation if self.levels else None
-            self.levels.append(Normalizer(frames, settings.window, settings.floor, usual))
-        x, y = along_stripes(video, settings.stripes)[0].flatten()
-        self.blind = settings.aperture * torch.stack([x * x, x * y, y * y]).view(1, 3, 1, 1)
+    Attributes:
+        blind: weight of the squares and the product of a velocity's components, (B, 1, 3, 1, 1).
+    """
+
+    levels: list[Normalizer]
+    blind: Tensor
+    settings: CoherentSettings
+
+    def of(self, clips: Tensor) -> "_Search":
+        """The same for some of the clips."""
+        if len(clips) == len(self.blind):
+            return self
+        return replace(self, levels=[level.of(clips) for level in self.levels], blind=self.blind[clips])
 
     def run(self) -> CoherentSteps:
         """From two starts, standing still and the best match of small pictures, to the finest level."""
         top = len(self.levels) - 1
         middle = min(1, top)
-        still = self.levels[0].frames.new_zeros(len(self.levels[0].frames) - 1, 2, 2, 2)
+        clips, frames = self.levels[0].frames.shape[:2]
+        still = self.levels[0].frames.new_zeros(clips, frames - 1, 2, 2, 2)
         near = self._descend(still, middle, middle).field
         far = self._descend(
             nearest_match(self.levels[top].frames, self.settings.search) * 2**top, top, middle
         )
         steps = CoherentSteps(self._better(far.field, near, middle), far.cell)
         steps = self._descend(steps.field, middle - 1, 0) if middle > 0 else steps
-        if middle == 0 or not bool(self.blind.any()):
+        striped = where((self.blind != 0).flatten(1).any(dim=1))
+        if middle == 0 or not len(striped):
             return steps
-        # narrow stripes alias in small pictures: a drift then looks like the way to another stripe
+        some, field = self.of(striped), taken(steps.field, striped)
+        closer = some._closer(field, taken(still, striped))
+        return CoherentSteps(put(steps.field, striped, closer), steps.cell)
+
+    def _closer(self, field: Tensor, still: Tensor) -> Tensor:
+        """The steps, or those found at the finest level alone where these fit no worse.
+
+        Narrow stripes alias in small pictures: a drift then looks like the way to another stripe.
+        """
         close = self._descend(self._descend(still, 0, 0, reach=1).field, 0, 0).field
-        apart = (steps.field - close).norm(dim=1, keepdim=True) > APART
-        nearest = self._better(steps.field, close, 0)
-        return CoherentSteps(torch.where(apart, nearest, steps.field), steps.cell)
+        apart = (field - close).norm(dim=-3, keepdim=True) > APART
+        return torch.where(apart, self._better(field, close, 0), field)
 
     def _better(self, far: Tensor, near: Tensor, level: int) -> Tensor:
         """The near steps, and the far ones where those fit clearly better."""
         wins = self._misfit(far, level) < self.settings.better * self._misfit(near, level) - 0.02
-        wins = F.interpolate(wins.to(near), near.shape[-2:], mode="area") > 0.5
-        return torch.where(wins, far, near)
+        shares = by_image(lambda maps: F.interpolate(maps, near.shape[-2:], mode="area"), wins.to(near))
+        return torch.where(shares > 0.5, far, near)
 
     def _descend(self, field: Tensor, first: int, last: int, reach: int | None = None) -> CoherentSteps:
         """Refine steps from level `first` to the finer `last`; `reach` of chains is the level's own."""
         cell = field.new_ones(1, 2, 1, 1)
         for level in range(first, last - 1, -1):
-            frames = self.levels[level].frames
-            nodes = Nodes(frames, self.settings.cells[level] / 2**level)
-            field = resize_field(field, nodes.rows, nodes.columns)
+            nodes = Nodes(self.levels[level].frames, self.settings.cells[level] / 2**level)
+            field = self._settle(
+                resize_field(field, nodes.rows, nodes.columns),
+                nodes,
+                level,
+                reach or self.settings.reach[level],
+            )
             cell = nodes.cell * 2**level
-            for _ in range(self.settings.rounds[level]):
-                before = field
-                field = self._round(field, nodes, cell, level, reach or self.settings.reach[level])
-                if float((field - before).square().mean().sqrt()) < self.settings.settled:
-                    break
         return CoherentSteps(field, cell)
 
-    def _round(self, field: Tensor, nodes: Nodes, cell: Tensor, level: int, reach: int) -> Tensor:
+    def _settle(self, field: Tensor, nodes: Nodes, level: int, reach: int) -> Tensor:
+        """Rounds at one level, for each clip until it changes no more."""
+        going, search, before = torch.arange(len(field), device=field.device), self, field
+        for _ in range(self.settings.rounds[level]):
+            after = search._round(before, nodes, level, reach)
+            field = put(field, going, after)
+            change = (after - before).square().mean(dim=CLIP).sqrt()
+            left = where(~(change < self.settings.settled))
+            if not len(left):
+                break
+            going, search, before = taken(going, left), search.of(left), taken(after, left)
+        return field
+
+    def _round(self, field: Tensor, nodes: Nodes, level: int, reach: int) -> Tensor:
         """One Gauss-Newton step: linearize every chain about the field, solve for all steps at once."""
         settings, terms, chain, length = self.settings, [], field, 1
+        frames, cell = self.levels[level].frames.shape[1], nodes.cell * 2**level
         while True:
             terms.append((length, *self._normal_equations(level, length, chain, nodes)))
-            if length >= reach or 2 * length >= len(self.levels[0].frames):
+            if length >= reach or 2 * length >= frames:
                 break
-            chain = compose(chain[length:], chain[:-length], cell)
+            chain = compose(chain[:, length:], chain[:, :-length], cell)
             length *= 2
         system = self._system(field, terms, level)
         return conjugate_gradients(*system, settings.iterations[level])
@@ -169,24 +203,24 @@ class _Search:
     ) -> tuple[Tensor, Tensor]:
         """Of one chain length, averaged at the nodes; matrices without unit, right-hand sides in pixels."""
         normalizer, scale = self.levels[level], 2**level
-        before, after = normalizer.source[:-length], normalizer.source[length:]
+        before, after = normalizer.source[:, :-length], normalizer.source[:, length:]
         moved, inside = self._places(level, chain)
         warped, seen = normalizer(inside, sample(before, moved), after)
         residual = (warped - seen) / normalizer.slope
         x, y = (part / (normalizer.slope * scale) for part in gradient((warped + seen) / 2))
-        misfit = residual.square().mean(dim=1, keepdim=True) + (self.settings.tolerance * length) ** 2
+        misfit = residual.square().mean(dim=-3, keepdim=True) + (self.settings.tolerance * length) ** 2
         weight = inside / misfit.sqrt() / length
         pairs = ((x, x), (x, y), (y, y), (x, residual), (y, residual))
-        products = torch.stack([(first * second).mean(dim=1) for first, second in pairs], dim=1)
+        products = torch.stack([(first * second).mean(dim=-3) for first, second in pairs], dim=-3)
         found = nodes.mean(weight * products)
-        return found[:, :3], found[:, 3:]
+        return found[:, :, :3], found[:, :, 3:]
 
     def _places(self, level: int, chain: Tensor) -> tuple[Tensor, Tensor]:
         """Where each pixel of a level was, and 1 where that lies inside the frame."""
         height, width = self.levels[level].frames.shape[-2:]
         moved = pixel_grid(height, width, device=chain.device) + resize_field(chain, height, width) / 2**level
         limit = moved.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
-        return moved, ((moved >= 0) & (moved <= limit)).all(dim=1, keepdim=True).to(moved)
+        return moved, ((moved >= 0) & (moved <= limit)).all(dim=-3, keepdim=True).to(moved)
 
     def _system(
         self, field: Tensor, terms: list[Term], level: int
@@ -212,15 +246,16 @@ class _Search:
         diagonal = bent.diagonal(field) + hasty.diagonal(field) + settings.magnitude
         for length, matrix, side in terms:
             wanted = wanted + handed_out(blocks(matrix, summed(field, length)) - side, length)
-            trace = (matrix[:, :1] + matrix[:, 2:]) * (length / 2)
+            trace = (matrix[:, :, :1] + matrix[:, :, 2:]) * (length / 2)
             diagonal = diagonal + handed_out(trace, length)
         return apply, wanted, field, diagonal
 
     def _misfit(self, field: Tensor, level: int) -> Tensor:
-        """How badly neighbouring frames fit, (T-1, 1, h, w), over 9 pixels and 5 frames; at most 2."""
+        """How badly neighbouring frames fit, (B, T-1, 1, h, w), over 9 pixels and 5 frames; at most 2."""
         normalizer = self.levels[level]
         moved, inside = self._places(level, field)
-        warped, seen = normalizer(inside, sample(normalizer.source[:-1], moved), normalizer.source[1:])
-        error = (warped - seen).square().mean(dim=1, keepdim=True).clamp(max=2) * inside
+        before, after = normalizer.source[:, :-1], normalizer.source[:, 1:]
+        warped, seen = normalizer(inside, sample(before, moved), after)
+        error = (warped - seen).square().mean(dim=-3, keepdim=True).clamp(max=2) * inside
         error, count = (over_time(smooth(part, 4)) for part in (error, inside))
         return torch.where(count < 0.5, 2.0, error / count.clamp(min=0.5))

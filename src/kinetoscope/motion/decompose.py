@@ -4,11 +4,12 @@ import time
 from dataclasses import asdict, dataclass, field
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from ..errors import ClipTooSmall, SettingInvalid
 from ..results import Decomposition
-from ..types import Video
+from ..types import Video, Videos
 from ..warp import content_velocity
 from .fetch.account import FetchSettings
 from .fetch.account import account as fetched
@@ -63,15 +64,21 @@ def check_video(video: Tensor) -> Video:
     """Refuse what cannot be decomposed: not (T, C, H, W), fewer than two frames, tiny, outside [0, 1]."""
     if video.ndim != 4:
         raise SettingInvalid(f"a video is a (T, C, H, W) tensor, not {tuple(video.shape)}; stack its frames")
-    if not video.is_floating_point():
-        raise SettingInvalid(f"a video holds floats in [0, 1], not {video.dtype}; divide 8-bit values by 255")
-    check_extent(len(video), *video.shape[2:])
-    if not bool(torch.isfinite(video).all()):
+    return _checked(video)
+
+
+def _checked(videos: Tensor) -> Videos:
+    if not videos.is_floating_point():
+        raise SettingInvalid(
+            f"a video holds floats in [0, 1], not {videos.dtype}; divide 8-bit values by 255"
+        )
+    check_extent(videos.shape[-4], *videos.shape[-2:])
+    if not bool(torch.isfinite(videos).all()):
         raise SettingInvalid("the video holds NaN or infinite values; give finite ones in [0, 1]")
-    low, high = float(video.min()), float(video.max())
+    low, high = float(videos.min()), float(videos.max())
     if low < -1e-4 or high > 1 + 1e-4:
         raise SettingInvalid(f"the video's values span [{low:.4g}, {high:.4g}]; scale them to [0, 1]")
-    return video.detach().float().clamp(0, 1)
+    return videos.detach().float().clamp(0, 1)
 
 
 def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: int = 0) -> Decomposition:
@@ -89,20 +96,71 @@ def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: 
         ClipTooSmall: fewer than two frames, or frames under 8 x 8.
         SettingInvalid: not a (T, C, H, W) float tensor of finite values in [0, 1].
     """
-    settings = settings or DecomposeSettings()
-    video = check_video(video)
+    (account,) = _taken_apart(check_video(video)[None], settings or DecomposeSettings(), seed)
+    return account
+
+
+def decompose_all(
+    videos: Float[Tensor, "clip time channel height width"],
+    settings: DecomposeSettings | None = None,
+    *,
+    seed: int = 0,
+) -> list[Decomposition]:
+    """`decompose` for many videos of one size, computed together by the layered account.
+
+    No clip has a say in what another gets: each gets what it gets alone, up to rounding. Other accounts are
+    made one after the other. Memory grows with the number of clips.
+
+    Args:
+        videos: (B, T, C, H, W); otherwise as for `decompose`.
+        settings, seed: the same for every video.
+
+    Returns:
+        One `Decomposition` per video, in order; `seconds` is shared evenly.
+
+    Raises:
+        ClipTooSmall: as `decompose`.
+        SettingInvalid: not a (B, T, C, H, W) float tensor of finite values in [0, 1], or B is 0.
+    """
+    if videos.ndim != 5 or not len(videos):
+        raise SettingInvalid(
+            f"videos are a (B, T, C, H, W) tensor of at least one, not {tuple(videos.shape)}; stack some"
+        )
+    return _taken_apart(_checked(videos), settings or DecomposeSettings(), seed)
+
+
+def _taken_apart(videos: Videos, settings: DecomposeSettings, seed: int) -> list[Decomposition]:
+    """Checked videos, (B, T, C, H, W)."""
     started = time.perf_counter()
-    still = temporal_variance(video)
+    still = [temporal_variance(video) for video in videos]
     if settings.formulation == "paper":
-        found = _paper(video, settings, seed)
+        found = [_paper(video, settings, seed) for video in videos]
     elif settings.formulation == "fetch":
         with torch.enable_grad():  # whatever the caller has set
-            found = fetched(video, still, settings.fetch)
-    elif still < STILL_VARIANCE:
-        found = _unchanged(video)
+            pairs = zip(videos, still, strict=True)
+            found = [fetched(video, variance, settings.fetch) for video, variance in pairs]
     else:
+        found = _layered(videos, still, settings.layered)
+    seconds = (time.perf_counter() - started) / len(videos)
+    named = settings.describe()
+    return [_summed_up(*parts, named, seconds) for parts in zip(videos, still, found, strict=True)]
+
+
+def _layered(videos: Videos, still: list[float], settings: LayeredSettings) -> list[Found]:
+    changing = [clip for clip, variance in enumerate(still) if variance >= STILL_VARIANCE]
+    found: dict[int, Found] = {}
+    if changing:
+        some = videos if len(changing) == len(videos) else videos[changing]
+        variances = torch.tensor(still, dtype=torch.float64, device=videos.device)[changing]
         with torch.no_grad():
-            found = layered_account(video, still, settings.layered)
+            found = dict(zip(changing, layered_account(some, variances, settings), strict=True))
+    return [found[clip] if clip in found else _unchanged(video) for clip, video in enumerate(videos)]
+
+
+def _summed_up(
+    video: Video, still: float, found: Found, settings: dict[str, object], seconds: float
+) -> Decomposition:
+    """What was found, and the numbers that judge it."""
     shown = len(found.times) // 2
     return Decomposition(
         static_image=found.textures[shown],
@@ -124,8 +182,8 @@ def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: 
         change_share=change_share(video),
         carried=found.carried,
         texture_lifetime_frames=found.lifetime,
-        settings=settings.describe(),
-        seconds=time.perf_counter() - started,
+        settings=settings,
+        seconds=seconds,
     )
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..types import Flow, Velocity, Video
+from ..types import Flows, Velocities, Videos
 from ..warp import pixel_grid, sample
 from .affine import nearest_affine
 from .nodes import Normalizer, over_time, smooth
 
-Motion = tuple[Velocity, Velocity]
-"""Ahead and back, (T-1, 2, H, W) each, pixels: content at p in frame t is at p + ahead_t(p) in frame t+1, and
-content at q in frame t+1 was at q + back_t(q) in frame t."""
+Motion = tuple[Velocities, Velocities]
+"""Ahead and back, (B, T-1, 2, H, W) each, pixels: content at p in frame t is at p + ahead_t(p) in frame
+t+1, and content at q in frame t+1 was at q + back_t(q) in frame t."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +50,17 @@ class EdgeSettings:
     slow: float = 0.05
 
 
-def sharpen(video: Video, ahead: Velocity, back: Velocity, settings: EdgeSettings) -> Motion:
+def sharpen(videos: Videos, ahead: Velocities, back: Velocities, settings: EdgeSettings) -> Motion:
     """Both fields with sharper edges, and even where nothing says that they are not.
 
     Args:
-        video: (T, C, H, W) in [0, 1].
+        videos: (B, T, C, H, W) in [0, 1].
         ahead, back: as in `Motion`.
 
     Returns:
         `ahead` and `back`, taken over from the same neighbours.
     """
-    misfits, found = _Misfits(video, settings), (ahead, back)
+    misfits, found = _Misfits(videos, settings), (ahead, back)
     first = best = misfits(*found)
     # what turns or grows as a whole has other velocities nearby, and no edge: departures are offered
     whole = (nearest_affine(ahead), nearest_affine(back))
@@ -71,7 +71,7 @@ def sharpen(video: Video, ahead: Velocity, back: Velocity, settings: EdgeSetting
     found, best = _taken(wins, whole, found), torch.where(wins, cost_of_whole, best)
     cost_of_none = misfits(*still)
     wins = smooth(cost_of_none, settings.radius) <= smooth(best, settings.radius)
-    wins &= _at_frames(*(part.norm(dim=1, keepdim=True) < settings.slow for part in found))
+    wins &= _at_frames(*(part.norm(dim=-3, keepdim=True) < settings.slow for part in found))
     found, best = _taken(wins, still, found), torch.where(wins, cost_of_none, best)
     for distance in settings.reach:
         for offered in _neighbours(found, whole, distance):
@@ -82,45 +82,47 @@ def sharpen(video: Video, ahead: Velocity, back: Velocity, settings: EdgeSetting
 
 
 class _Misfits:
-    """How badly motions carry the pixels of one clip."""
+    """How badly motions carry the pixels of each clip."""
 
-    def __init__(self, video: Video, settings: EdgeSettings) -> None:
+    def __init__(self, videos: Videos, settings: EdgeSettings) -> None:
         self.settings = settings
-        self.frames = Normalizer(video, settings.window, settings.floor).frames
-        self.pixels = pixel_grid(*video.shape[2:], device=video.device)
-        size = self.pixels.new_tensor([video.shape[3] - 1, video.shape[2] - 1])
+        self.frames = Normalizer(videos, settings.window, settings.floor).frames
+        height, width = videos.shape[-2:]
+        self.pixels = pixel_grid(height, width, device=videos.device)
+        size = self.pixels.new_tensor([width - 1, height - 1])
         self.limit = size.view(1, 2, 1, 1)
 
-    def __call__(self, ahead: Velocity, back: Velocity) -> Tensor:
-        """Mean squared misfit of every pixel and frame, (T, 1, H, W), over frames before and after."""
+    def __call__(self, ahead: Velocities, back: Velocities) -> Tensor:
+        """Mean squared misfit of every pixel and frame, (B, T, 1, H, W), over frames before and after."""
         before, after = self._carried(0, 1, back), self._carried(1, 0, ahead)
-        both = torch.minimum(before[:-1], after[1:])
-        now = torch.cat([after[:1], both, before[-1:]])  # the first and the last have one neighbour only
+        both = torch.minimum(before[:, :-1], after[:, 1:])
+        # the first and the last have one neighbour only
+        now = torch.cat([after[:, :1], both, before[:, -1:]], dim=1)
         weights = (1.0,) * (2 * self.settings.frames + 1)
-        here = over_time(now, weights) / over_time(now.new_ones(len(now), 1, 1, 1), weights)
+        here = over_time(now, weights) / over_time(now.new_ones(now.shape[1], 1, 1, 1), weights)
         return torch.minimum(here, self._followed(now, ahead, back))
 
     def _inside(self, places: Tensor) -> Tensor:
-        return ((places >= 0) & (places <= self.limit)).all(dim=1, keepdim=True)
+        return ((places >= 0) & (places <= self.limit)).all(dim=-3, keepdim=True)
 
-    def _carried(self, origin: int, target: int, field: Flow) -> Tensor:
+    def _carried(self, origin: int, target: int, field: Flows) -> Tensor:
         """Squared difference of what a field fetches from the neighbouring frame; 1 for what it lacks."""
-        steps, places = len(field), self.pixels + field
-        there, here = self.frames[origin : origin + steps], self.frames[target : target + steps]
-        error = (sample(there, places) - here).square().mean(dim=1, keepdim=True).clamp(max=2)
+        steps, places = field.shape[1], self.pixels + field
+        there, here = (self.frames[:, first : first + steps] for first in (origin, target))
+        error = (sample(there, places) - here).square().mean(dim=-3, keepdim=True).clamp(max=2)
         return torch.where(self._inside(places), error, 1.0)
 
-    def _followed(self, misfit: Tensor, ahead: Velocity, back: Velocity) -> Tensor:
+    def _followed(self, misfit: Tensor, ahead: Velocities, back: Velocities) -> Tensor:
         """Mean over neighbouring frames, at the places to which the present velocity leads."""
-        ahead, back = torch.cat([ahead, -back[-1:]]), torch.cat([-ahead[:1], back])
+        ahead, back = torch.cat([ahead, -back[:, -1:]], dim=1), torch.cat([-ahead[:, :1], back], dim=1)
         total, count = misfit.clone(), torch.ones_like(misfit)
-        for k in range(1, min(self.settings.along, len(misfit) - 1) + 1):
+        for k in range(1, min(self.settings.along, misfit.shape[1] - 1) + 1):
             now, later = slice(None, -k), slice(k, None)
             for here, there, field in ((now, later, ahead), (later, now, back)):
-                places = self.pixels + k * field[here]
+                places = self.pixels + k * field[:, here]
                 inside = self._inside(places)
-                total[here] += torch.where(inside, sample(misfit[there], places), 0.0)
-                count[here] += inside
+                total[:, here] += torch.where(inside, sample(misfit[:, there], places), 0.0)
+                count[:, here] += inside
         return total / count
 
 
@@ -134,15 +136,15 @@ def _neighbours(found: Motion, whole: Motion, distance: int) -> Iterator[Motion]
 def _taken(wins: Tensor, offered: Motion, found: Motion) -> Motion:
     """`offered` at the frames and pixels where it wins."""
     return (
-        torch.where(wins[:-1], offered[0], found[0]),
-        torch.where(wins[1:], offered[1], found[1]),
+        torch.where(wins[:, :-1], offered[0], found[0]),
+        torch.where(wins[:, 1:], offered[1], found[1]),
     )
 
 
 def _apart(first: Motion, second: Motion, settings: EdgeSettings) -> Tensor:
     """Where two motions differ enough, at each frame."""
     ahead, back = (
-        (one - other).norm(dim=1, keepdim=True) > settings.apart
+        (one - other).norm(dim=-3, keepdim=True) > settings.apart
         for one, other in zip(first, second, strict=True)
     )
     return _at_frames(ahead, back)
@@ -150,7 +152,7 @@ def _apart(first: Motion, second: Motion, settings: EdgeSettings) -> Tensor:
 
 def _at_frames(ahead: Tensor, back: Tensor) -> Tensor:
     """What holds of the steps from and to a frame, at each frame."""
-    return torch.cat([ahead[:1], ahead[1:] & back[:-1], back[-1:]])
+    return torch.cat([ahead[:, :1], ahead[:, 1:] & back[:, :-1], back[:, -1:]], dim=1)
 
 
 def _shifted(field: Tensor, x: int, y: int) -> Tensor:

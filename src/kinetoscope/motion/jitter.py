@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..types import Flow, Video
-from ..warp import resize_field
+from ..types import Videos
+from .clips import CLIP
 from .light import Light
 from .nodes import Nodes, gradient
 from .solve import Smoothness, blocks, conjugate_gradients
@@ -44,33 +44,28 @@ class JitterSettings:
 
 
 def jitter_step(
-    video: Video, fetched: Video, light: Light, jitter: Tensor, nodes: Nodes, settings: JitterSettings
+    video: Videos, fetched: Videos, light: Light, jitter: Tensor, nodes: Nodes, settings: JitterSettings
 ) -> Tensor:
-    """One Gauss-Newton step of the jitter at the nodes, (T, 2, h, w), pixels.
+    """One Gauss-Newton step of the jitter at the nodes, (..., T, 2, h, w), pixels.
 
     Args:
         fetched: texture as the present displacement fetches it.
     """
     residual = light.on(fetched) - video
     x, y = (light.gain * part for part in gradient(fetched))
-    usual = residual.square().mean() + 1e-5
-    robust = (1 + residual.square().mean(dim=1, keepdim=True) / (4 * usual)).sqrt()
+    usual = residual.square().mean(dim=CLIP, keepdim=True) + 1e-5
+    robust = (1 + residual.square().mean(dim=-3, keepdim=True) / (4 * usual)).sqrt()
     weight = settings.evidence / usual / robust
     pairs = ((x, x), (x, y), (y, y), (x, residual), (y, residual))
-    products = torch.stack([(first * second).mean(dim=1) for first, second in pairs], dim=1)
+    products = torch.stack([(first * second).mean(dim=-3) for first, second in pairs], dim=-3)
     found = nodes.mean(weight * products)
-    matrix, side = found[:, :3], found[:, 3:]
+    matrix, side = found[..., :3, :, :], found[..., 3:, :, :]
     rough = Smoothness(jitter, (settings.smooth, settings.smooth, 0.0), settings.edge)
 
     def apply(field: Tensor) -> Tensor:
         return blocks(matrix, field) + settings.prior * field + rough(field)
 
-    diagonal = (matrix[:, :1] + matrix[:, 2:]) / 2 + settings.prior + 4 * settings.smooth
+    diagonal = (matrix[..., :1, :, :] + matrix[..., 2:, :, :]) / 2 + settings.prior + 4 * settings.smooth
     solved = conjugate_gradients(apply, blocks(matrix, jitter) - side, jitter, diagonal, 15)
     limit = settings.bound * settings.cell
     return solved.clamp(-limit, limit)
-
-
-def at_pixels(jitter: Tensor, height: int, width: int) -> Flow:
-    """The jitter at every pixel."""
-    return resize_field(jitter, height, width)

@@ -2,11 +2,13 @@
 
 import math
 
-from jaxtyping import Bool
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ..types import Velocity, Video
+from ..types import Velocities, Videos
 from ..warp import compose, pixel_grid, sample
+from .clips import CLIP, put, taken, where
 from .light import Light, LightSettings, fit_light
 from .nodes import Normalizer
 
@@ -23,7 +25,7 @@ MISSED = 0.5
 """Pixels by which going there and back may miss the start before content counts as covered or entered."""
 
 
-def texture_lifetime(video: Video, back: Velocity) -> float:
+def texture_lifetime(videos: Videos, back: Velocities) -> Float[Tensor, " clip"]:
     """Frames until the correlation along the motion falls to one half; the clip's length where it never does.
 
     The correlation at a lag is that of each frame with the one so much earlier, warped along the motion,
@@ -31,44 +33,48 @@ def texture_lifetime(video: Video, back: Velocity) -> float:
     are the same texture.
 
     Args:
-        video: (T, C, H, W).
-        back: (T-1, 2, H, W), pixels: content at q in frame t+1 was at q + back_t(q) in frame t.
+        videos: (B, T, C, H, W).
+        back: (B, T-1, 2, H, W), pixels: content at q in frame t+1 was at q + back_t(q) in frame t.
     """
-    frames = len(video)
-    video = Normalizer(video, WINDOW, FLOOR).frames  # light that changes ends no texture
-    chain, before, pixel = back, 1.0, back.new_ones(1, 2, 1, 1)
+    frames = videos.shape[1]
+    lasts = torch.full((len(videos),), float(frames), dtype=torch.float64, device=videos.device)
+    videos = Normalizer(videos, WINDOW, FLOOR).frames  # light that changes ends no texture
+    chain, pixel = back, back.new_ones(1, 2, 1, 1)
+    going, before = torch.arange(len(videos), device=videos.device), torch.ones_like(lasts)
     for lag in range(1, frames):
-        now = _correlation(video, chain, lag)
-        if now is None:
+        now = _correlation(videos, chain, lag)
+        half = lag - 1 + (before - 0.5) / (before - now)
+        lasts = put(lasts, going, torch.where(now <= 0.5, half, taken(lasts, going)))
+        left = where(now > 0.5)
+        if not len(left) or lag + 1 == frames:
             break
-        if now <= 0.5:
-            return lag - 1 + (before - 0.5) / (before - now)
-        before = now
-        if lag + 1 < frames:
-            chain = compose(back[lag:], chain[:-1], pixel)
-    return float(frames)
+        going, before, videos, back, chain = (taken(part, left) for part in (going, now, videos, back, chain))
+        chain = compose(back[:, lag:], chain[:, :-1], pixel)
+    return lasts
 
 
-def _correlation(video: Video, chain: Tensor, lag: int) -> float | None:
+def _correlation(videos: Tensor, chain: Tensor, lag: int) -> Tensor:
+    """Of each clip; NaN where too little is seen to say."""
     places, inside = seen_in_both(chain)
-    common = inside.sum(dim=(2, 3), keepdim=True)
-    if float(inside.mean()) < LEAST_SEEN:
-        return None
+    common = inside.sum(dim=(-2, -1), keepdim=True)
     early, late = (
-        (part - (part * inside).sum(dim=(2, 3), keepdim=True) / common.clamp(min=1)) * inside
-        for part in (sample(video[:-lag], places), video[lag:])
+        (part - (part * inside).sum(dim=(-2, -1), keepdim=True) / common.clamp(min=1)) * inside
+        for part in (sample(videos[:, :-lag], places), videos[:, lag:])
     )
-    shared = (early * late).sum(dim=(1, 2, 3)).abs()
-    power = (early.square().sum(dim=(1, 2, 3)) * late.square().sum(dim=(1, 2, 3))).sqrt()
-    return float(shared.sum() / power.sum()) if float(power.sum()) > 1e-9 else None
+    shared, first, second = (
+        (one * other).sum(dim=(-3, -2, -1)) for one, other in ((early, late), (early, early), (late, late))
+    )
+    shared, power = shared.abs().sum(dim=1), (first * second).sqrt().sum(dim=1)
+    known = (inside.mean(dim=CLIP) >= LEAST_SEEN) & (power > 1e-9)
+    return torch.where(known, shared / power, math.nan).double()
 
 
 def seen_in_both(field: Tensor) -> tuple[Tensor, Tensor]:
-    """Where each pixel goes by a field, and 1 where that lies inside the frame, (T, 1, H, W)."""
+    """Where each pixel goes by a field, and 1 where that lies inside the frame, (..., T, 1, H, W)."""
     height, width = field.shape[-2:]
     places = pixel_grid(height, width, device=field.device) + field
     limit = field.new_tensor([width - 1, height - 1]).view(1, 2, 1, 1)
-    return places, ((places >= 0) & (places <= limit)).all(dim=1, keepdim=True).to(field)
+    return places, ((places >= 0) & (places <= limit)).all(dim=-3, keepdim=True).to(field)
 
 
 def key_times(lifetime: float, frames: int) -> tuple[int, ...]:
@@ -79,31 +85,33 @@ def key_times(lifetime: float, frames: int) -> tuple[int, ...]:
     return tuple(int((k + 0.5) * frames / count) for k in range(count)) if count > 1 else (0,)
 
 
-def carried(video: Video, back: Velocity, settings: LightSettings) -> tuple[float, float] | None:
+def carried(videos: Videos, back: Velocities, settings: LightSettings) -> Float[Tensor, "clip 2"]:
     """What warping the previous frame explains beyond what light alone explains.
 
+    Args:
+        videos, back: as for `texture_lifetime`.
+
     Returns:
-        The share of the change from frame to frame, and the share of what light leaves of it, both in [0, 1];
-        None for a clip without change.
+        Of each clip the share of the change from frame to frame, and the share of what light leaves of it,
+        both in [0, 1]; NaN for a clip without change.
     """
     places, inside = seen_in_both(back)
-    before, after = video[:-1], video[1:]
+    before, after = videos[:, :-1], videos[:, 1:]
 
-    def left(under: Tensor, light: Light) -> float:
-        return float(((light.on(under) - after).square() * inside).sum())
+    def left(under: Tensor, light: Light) -> Tensor:
+        return ((light.on(under) - after).square() * inside).sum(dim=CLIP).double()
 
-    change = float(((after - before).square() * inside).sum())
-    if change <= 1e-7 * after.numel():
-        return None
+    change = ((after - before).square() * inside).sum(dim=CLIP).double()
     moved = sample(before, places)
     alone, warped = (left(under, fit_light(after, under, settings, inside)) for under in (before, moved))
-    gain = max(0.0, min(alone, change) - warped)
-    return gain / change, gain / max(alone, 1e-12)
+    gain = (torch.minimum(alone, change) - warped).clamp(min=0)
+    shares = torch.stack([gain / change, gain / alone.clamp(min=1e-12)], dim=1)
+    return torch.where(change[:, None] > 1e-7 * after[0].numel(), shares, math.nan)
 
 
 def unmatched(
-    ahead: Velocity, back: Velocity
-) -> tuple[Bool[Tensor, "step 1 height width"], Bool[Tensor, "step 1 height width"]]:
+    ahead: Velocities, back: Velocities
+) -> tuple[Bool[Tensor, "*clip step 1 height width"], Bool[Tensor, "*clip step 1 height width"]]:
     """Where content has no counterpart in the neighbouring frame.
 
     Returns:
@@ -113,7 +121,7 @@ def unmatched(
 
     def missing(there: Tensor, and_back: Tensor) -> Tensor:
         places, inside = seen_in_both(there)
-        missed = (there + sample(and_back, places)).norm(dim=1, keepdim=True)
+        missed = (there + sample(and_back, places)).norm(dim=-3, keepdim=True)
         return (missed > MISSED) | (inside < 1)
 
     return missing(ahead, back), missing(back, ahead)

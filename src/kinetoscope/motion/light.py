@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..types import Video
+from ..types import Videos
+from .clips import CLIP, put, taken
 from .nodes import Nodes, smooth
 
 
@@ -38,26 +39,34 @@ class LightSettings:
 
 @dataclass(frozen=True)
 class Light:
-    """Gain (T, 1, H, W) and offset (T, C, H, W), or their like without change."""
+    """Gain (..., T, 1, H, W) and offset (..., T, C, H, W), or their like without change."""
 
-    gain: Float[Tensor, "time 1 height width"]
-    offset: Float[Tensor, "time channel height width"]
+    gain: Float[Tensor, "*clip time 1 height width"]
+    offset: Float[Tensor, "*clip time channel height width"]
 
-    def on(self, fetched: Video) -> Video:
+    def on(self, fetched: Videos) -> Videos:
         """What is seen of fetched texture in this light."""
         return self.gain * fetched + self.offset
 
+    def of(self, clips: Tensor) -> "Light":
+        """The same for some clips of a batch."""
+        return Light(taken(self.gain, clips), taken(self.offset, clips))
 
-def steady(video: Video) -> Light:
+    def put(self, clips: Tensor, others: "Light") -> "Light":
+        """The same with others' light for some clips."""
+        return Light(put(self.gain, clips, others.gain), put(self.offset, clips, others.offset))
+
+
+def steady(video: Videos) -> Light:
     """Light that does not change: gain 1, offset 0."""
-    return Light(torch.ones_like(video[:, :1]), torch.zeros_like(video))
+    return Light(torch.ones_like(video[..., :1, :, :]), torch.zeros_like(video))
 
 
-def fit_light(video: Video, fetched: Video, settings: LightSettings, mask: Tensor | None = None) -> Light:
+def fit_light(video: Videos, fetched: Videos, settings: LightSettings, mask: Tensor | None = None) -> Light:
     """The light in which `fetched` comes nearest to `video`, place by place; no gauge.
 
     Args:
-        mask: (T, 1, H, W), 1 where a pixel counts; None: everywhere.
+        mask: (..., T, 1, H, W), 1 where a pixel counts; None: everywhere.
     """
     nodes = Nodes(video, settings.cell)
     weight = 1.0 if mask is None else smooth(nodes.mean(mask), 1).clamp(min=1e-3)
@@ -66,10 +75,10 @@ def fit_light(video: Video, fetched: Video, settings: LightSettings, mask: Tenso
         return smooth(nodes.mean(maps if mask is None else maps * mask), 1) / weight
 
     seen, under = mean(video), mean(fetched)
-    common = (mean(video * fetched) - seen * under).mean(dim=1, keepdim=True)
-    power = (mean(fetched * fetched) - under * under).mean(dim=1, keepdim=True).clamp(min=0)
-    change = (video - video.mean(dim=0)).square().mean()
-    pull = settings.ridge * power.mean() + settings.floor * change + 1e-6
+    common = (mean(video * fetched) - seen * under).mean(dim=-3, keepdim=True)
+    power = (mean(fetched * fetched) - under * under).mean(dim=-3, keepdim=True).clamp(min=0)
+    change = (video - video.mean(dim=-4, keepdim=True)).square().mean(dim=CLIP, keepdim=True)
+    pull = settings.ridge * power.mean(dim=CLIP, keepdim=True) + settings.floor * change + 1e-6
     gain = (common + pull) / (power + pull)
     return Light(nodes.spread(gain), nodes.spread(seen - gain * under))
 
@@ -81,8 +90,9 @@ def gauged(light: Light) -> Light:
     square, no texture could make it 1. From there on the gains' root mean square goes to 1 instead, and the
     offset, smoothly, to what it was.
     """
-    mean, power = light.gain.mean(dim=0), light.gain.square().mean(dim=0).sqrt() + 1e-9
+    mean, rest = (part.mean(dim=-4, keepdim=True) for part in (light.gain, light.offset))
+    power = light.gain.square().mean(dim=-4, keepdim=True).sqrt() + 1e-9
     ratio = mean.abs() / power
     scale = power * torch.maximum(ratio, 1 - ratio) * torch.where(mean < 0, -1.0, 1.0)
     gain = light.gain / scale
-    return Light(gain, light.offset - gain * light.offset.mean(dim=0) * (4 * ratio - 1).clamp(0, 1))
+    return Light(gain, light.offset - gain * rest * (4 * ratio - 1).clamp(0, 1))

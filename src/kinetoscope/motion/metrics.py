@@ -39,7 +39,13 @@ def displacement_tv(displacement: Flow) -> float:
 
 def roughness(image: Image) -> float:
     """Total variation of one image: mean absolute differences along x and along y, summed."""
-    return float(image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean())
+    return float(total_variations(image))
+
+
+def total_variations(images: Float[Tensor, "*image channel height width"]) -> Float[Tensor, "*image"]:
+    """The `roughness` of each image."""
+    x, y = (images.diff(dim=axis).abs().mean(dim=(-3, -2, -1)) for axis in (-1, -2))
+    return x + y
 
 
 def temporal_variance(video: Video) -> float:

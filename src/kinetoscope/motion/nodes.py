@@ -1,14 +1,17 @@
 """Fields on a coarse grid: hat-weighted means of pixels at its nodes, and back; frames normalized locally."""
 
+from copy import copy
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ..warp import interpolation_matrix
+from ..warp import by_image, interpolation_matrix
+from .clips import CLIP, taken
 
-Maps = Float[Tensor, "#time #channel height width"]
-AtNodes = Float[Tensor, "#time #channel rows columns"]
+Maps = Float[Tensor, "*#time #channel height width"]
+AtNodes = Float[Tensor, "*#time #channel rows columns"]
 
 
 class Nodes:
@@ -49,25 +52,28 @@ def _hats(size: int, nodes: int, like: Tensor) -> Tensor:
 
 def smooth(maps: Maps, radius: int) -> Maps:
     """Means over a triangle window that reaches `radius` twice; borders count as far as they exist."""
-    size = 2 * radius + 1
-    for _ in range(2):
-        maps = F.avg_pool2d(maps, size, 1, radius, count_include_pad=False)
-    return maps
+
+    def twice(images: Tensor) -> Tensor:
+        for _ in range(2):
+            images = F.avg_pool2d(images, 2 * radius + 1, 1, radius, count_include_pad=False)
+        return images
+
+    return by_image(twice, maps)
 
 
 def over_time(maps: Tensor, weights: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)) -> Tensor:
     """Weighted sums over neighbouring frames, the middle weight for the frame itself; fewer at the ends."""
     reach = len(weights) // 2
-    padded = F.pad(maps, (0,) * (2 * (maps.ndim - 1)) + (reach, reach))
+    padded = F.pad(maps, (0,) * 6 + (reach, reach))
     total = torch.zeros_like(maps)
     for k, weight in enumerate(weights):
-        total += weight * padded[k : k + len(maps)]
+        total += weight * padded.narrow(-4, k, maps.shape[-4])
     return total
 
 
 def gradient(maps: Maps) -> tuple[Tensor, Tensor]:
     """Central differences along x and along y, per pixel."""
-    padded = F.pad(maps, (1, 1, 1, 1), mode="replicate")
+    padded = by_image(lambda images: F.pad(images, (1, 1, 1, 1), mode="replicate"), maps)
     x = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
     y = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
     return x, y
@@ -79,10 +85,10 @@ class Normalizer:
     Attributes:
         source: the frames that it was made for; frames: the same, normalized.
         slope: root mean square gradient of the normalized frames, per pixel: turns a residual into pixels.
-        deviation: usual local deviation, grey levels.
+        deviation: usual local deviation, grey levels; this and `slope` for each clip, (..., 1, 1, 1, 1).
     """
 
-    def __init__(self, frames: Maps, window: float, floor: float, deviation: float | None = None) -> None:
+    def __init__(self, frames: Maps, window: float, floor: float, deviation: Tensor | None = None) -> None:
         """Make one for frames of this size.
 
         Args:
@@ -91,15 +97,23 @@ class Normalizer:
             deviation: usual local deviation, grey levels; None: that of `frames`.
         """
         self.source, self._nodes = frames, Nodes(frames, window)
-        everywhere = torch.ones_like(frames[:1, :1])
+        everywhere = torch.ones_like(frames[..., :1, :1, :, :])
         if deviation is None:
             rest = frames - self._mean(frames, everywhere, self._nodes.sum(everywhere))
-            deviation = float(rest.square().mean().sqrt())
+            deviation = rest.square().mean(dim=CLIP, keepdim=True).sqrt().double()
         self.deviation = deviation
-        self._floor = floor * deviation + 1e-4  # what does not change at all stays finite
+        self._floor = (floor * deviation + 1e-4).to(frames)  # what does not change at all stays finite
         (self.frames,) = self(everywhere, frames)
         x, y = gradient(self.frames)
-        self.slope = float((x.square().mean() + y.square().mean()).sqrt()) + 1e-3
+        steep = x.square().mean(dim=CLIP, keepdim=True) + y.square().mean(dim=CLIP, keepdim=True)
+        self.slope = (steep.sqrt().double() + 1e-3).to(frames)
+
+    def of(self, clips: Tensor) -> "Normalizer":
+        """The same for some clips of a batch."""
+        some = copy(self)
+        for name in ("source", "frames", "slope", "deviation", "_floor"):
+            setattr(some, name, taken(getattr(self, name), clips))
+        return some
 
     def _mean(self, maps: Maps, mask: Maps, weight: AtNodes) -> Maps:
         return self._nodes.spread(self._nodes.sum(maps * mask) / weight)
@@ -110,6 +124,6 @@ class Normalizer:
         normalized = []
         for maps in frames:
             rest = maps - self._mean(maps, mask, weight)
-            power = self._mean(rest.square().mean(dim=1, keepdim=True), mask, weight)
+            power = self._mean(rest.square().mean(dim=-3, keepdim=True), mask, weight)
             normalized.append(rest / (power.clamp(min=0).sqrt() + self._floor))
         return normalized

@@ -5,23 +5,27 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from ..types import Video
+from ..types import Videos
+from ..warp import by_image
+from .clips import CLIP
 
 
-def blur(video: Video, stride: int = 1) -> Float[Tensor, "time channel rows columns"]:
+def blur(video: Videos, stride: int = 1) -> Float[Tensor, "*clip time channel rows columns"]:
     """Blurred by (1, 4, 6, 4, 1)/16 along x and y; every `stride`-th pixel from the first on."""
     kernel = video.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-    channels = video.shape[1]
+    channels = video.shape[-3]
     across = kernel.view(1, 1, 1, 5).expand(channels, -1, -1, -1)
-    blurred = F.conv2d(
-        F.pad(video, (2, 2, 0, 0), mode="replicate"), across, groups=channels, stride=(1, stride)
-    )
-    return F.conv2d(
-        F.pad(blurred, (0, 0, 2, 2), mode="replicate"), across.mT, groups=channels, stride=(stride, 1)
-    )
+
+    def blurred(images: Tensor) -> Tensor:
+        images = F.pad(images, (2, 2, 0, 0), mode="replicate")
+        images = F.conv2d(images, across, groups=channels, stride=(1, stride))
+        images = F.pad(images, (0, 0, 2, 2), mode="replicate")
+        return F.conv2d(images, across.mT, groups=channels, stride=(stride, 1))
+
+    return by_image(blurred, video)
 
 
-def pyramid(video: Video, coarsest: int, levels: int = 9) -> list[Tensor]:
+def pyramid(video: Videos, coarsest: int, levels: int = 9) -> list[Tensor]:
     """The video at full, half, quarter ... resolution, `levels` at most, no side shorter than `coarsest`."""
     found = [video]
     while min(found[-1].shape[-2:]) >= 2 * coarsest and len(found) < levels:
@@ -30,7 +34,7 @@ def pyramid(video: Video, coarsest: int, levels: int = 9) -> list[Tensor]:
     return [blur(video), *found[1:]]
 
 
-def along_stripes(video: Video, stripes: float) -> Float[Tensor, "1 2 1 1"]:
+def along_stripes(video: Videos, stripes: float) -> Float[Tensor, "*clip 1 2 1 1"]:
     """The direction in which a striped video's motion cannot be seen (the aperture problem).
 
     Args:
@@ -41,9 +45,9 @@ def along_stripes(video: Video, stripes: float) -> Float[Tensor, "1 2 1 1"]:
         eigenvalue of its structure tensor is at least `stripes` of the larger one.
     """
     smooth = blur(video)
-    x, y = smooth[..., :-1, :].diff(dim=3), smooth[..., :-1].diff(dim=2)
-    xx, xy, yy = (x * x).mean(), (x * y).mean(), (y * y).mean()
-    strengths, axes = torch.linalg.eigh(torch.stack([xx, xy, xy, yy]).view(2, 2))
-    ratio = strengths[0].clamp(min=0) / strengths[1].clamp(min=1e-12)
+    x, y = smooth[..., :-1, :].diff(dim=-1), smooth[..., :-1].diff(dim=-2)
+    xx, xy, yy = ((one * other).mean(dim=CLIP) for one, other in ((x, x), (x, y), (y, y)))
+    strengths, axes = torch.linalg.eigh(torch.stack([xx, xy, xy, yy], dim=-1).unflatten(-1, (2, 2)))
+    ratio = strengths[..., :1].clamp(min=0) / strengths[..., 1:].clamp(min=1e-12)
     striped = (1 - ratio / stripes).clamp(min=0)
-    return (axes[:, 0] * striped.sqrt()).view(1, 2, 1, 1)
+    return (axes[..., 0] * striped.sqrt())[..., None, :, None, None]

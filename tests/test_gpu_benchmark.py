@@ -1,0 +1,31 @@
+"""The benchmark for graphics cards runs on a processor too, with tiny sizes."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu.py"
+
+
+def test_every_layer_gets_its_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = importlib.util.spec_from_file_location("gpu_benchmark", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    out = tmp_path / "gpu.md"
+    words = "--device cpu --precision fp32 --model motion13 --layers conv2,conv3b --size 4x16x16 --steps 2"
+    script.main([*words.split(), "--most", "2", "--minutes", "1", "--out", str(out)])
+    capsys.readouterr()
+    numbers = json.loads(out.with_suffix(".json").read_text())
+    assert [(row["layer"], row["units"], row["batch"]) for row in numbers["rows"]] == [
+        ("conv2", 32, 2),
+        ("conv3b", 64, 2),
+    ]
+    for row in numbers["rows"]:
+        parts = row["bank"] / row["units"] + row["search"] + row["decompose"] + row["redrive"]
+        assert row["seconds"] == pytest.approx(parts)
+        assert row["tflops"] > 0
+    assert "All 96 units of these layers" in out.read_text()
