@@ -41,6 +41,7 @@ def test_what_is_left_open_is_settled() -> None:
     request = request_for(network(), "0", ["2", 0], Options(card=CARD))
     assert (request.units, request.count, request.shape) == ((2, 0), 4, (3, 4, 12, 16))
     assert (request.objective, request.preset) == ("channel-relu", "default")
+    assert len(repr(request)) < 1000
     assert request_for(network(), "3", ["b"], Options(card=CARD)).objective == "channel"
     assert request_for(network(), "0", [0], Options(card=CARD, preset="paper")).objective == "channel"
     assert request_for(network(), "0", [0], Options(card=CARD, position=(0, 1, 2))).objective == "unit"

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from .account import Account, Progress, on_cpu
-from .errors import ClipTooSmall, ModelUnusable, SettingInvalid, UnitOutOfRange
+from .errors import SettingInvalid, UnitOutOfRange
 from .models.card import ModelCard
 from .models.registry import card_of, weights_sha256
 from .models.source import source_sha256
@@ -15,16 +15,14 @@ from .motion.decompose import PRESETS as DECOMPOSE_PRESETS
 from .motion.decompose import DecomposeSettings, check_extent, decompose
 from .motion.summary import summarize
 from .optimal.ascend import unit_generator
-from .optimal.coarse import Size
 from .optimal.objective import Objective, make_objective, usual_kind
 from .optimal.search import PRESETS as OPTIMAL_PRESETS
 from .optimal.search import SearchSettings
 from .optimal.settings import OptimalSettings
-from .request import SEEDS, Options, Request, versions
+from .request import SEEDS, Options, Request, check_start, coarse_sizes, versions
 from .results import Results, UnitResult
 from .types import Video
 from .units.crop import crop_to_unit
-from .units.fields import layer_spans
 from .units.pooling import pooled_over_what_is_left
 from .units.tap import output_shape, tap
 from .units.unit import check_position, unit_indices
@@ -180,7 +178,7 @@ def request_for(
         raise SettingInvalid(f"seeds is how many runs are compared, at least 1, not {options.seeds}")
     shape = (card.channels, *(options.size or card.clip))
     check_extent(*shape[1:])
-    _check_start(options, optimal, shape)
+    check_start(options, optimal, shape)
     with pooled_over_what_is_left():
         produced = output_shape(model, layer, shape)
     chosen = tuple(unit_indices(units, produced[0], card.names_of(layer)))
@@ -206,7 +204,7 @@ def request_for(
         optimal=optimal,
         motion=motion,
         start=options.start,
-        sizes=_sizes(model, layer, shape, optimal) if whole and isinstance(options.start, str) else (),
+        sizes=coarse_sizes(model, layer, shape, optimal) if whole and isinstance(options.start, str) else (),
         seed=options.seed,
         seeds=options.seeds,
         device=options.device,
@@ -269,51 +267,6 @@ def _objective(options: Options, units: tuple[int, ...], produced: tuple[int, ..
 
 def _over_maps(objective: Objective) -> bool:
     return all(term.kind != "unit" for term in objective.terms)
-
-
-def _sizes(
-    model: nn.Module, layer: str, shape: tuple[int, int, int, int], settings: SearchSettings
-) -> tuple[Size, ...]:
-    """First and last size of a search coarse to fine; none where there is no room, or units see less."""
-    if not isinstance(settings, OptimalSettings) or settings.still:
-        return ()
-    channels, frames, height, width = shape
-    first = settings.coarse.begin_at((height, width))
-    if first is None:
-        return ()
-    with pooled_over_what_is_left():
-        produced = output_shape(model, layer, shape)
-        _, *spans = layer_spans(model, layer, shape)
-        sides = zip(spans, (height, width), strict=True)
-        wide = all(span and span.size >= settings.reach * side for span, side in sides)
-        if not wide and any(places > 1 for places in produced[1:][-2:]):
-            return ()
-        try:
-            output_shape(model, layer, (channels, frames, *first))
-        except (ClipTooSmall, ModelUnusable):  # a model that takes clips of one size only
-            return ()
-    return first, (height, width)
-
-
-def _check_start(options: Options, optimal: SearchSettings, shape: tuple[int, int, int, int]) -> None:
-    """Refuse a start that the search cannot begin with.
-
-    Raises:
-        SettingInvalid: neither a known word nor a clip of the right shape, or one the search does not know.
-    """
-    start = options.start
-    if isinstance(start, str):
-        if start not in ("bank", "noise"):
-            raise SettingInvalid(f"start is bank, noise or a clip, not {start!r}")
-        return
-    if not isinstance(optimal, OptimalSettings):
-        raise SettingInvalid(f"preset {options.preset!r} begins with noise; leave the clip to start from out")
-    channels, frames, height, width = shape
-    if tuple(start.shape) != (frames, channels, height, width):
-        given, wanted = ("x".join(map(str, s)) for s in (start.shape, (frames, channels, height, width)))
-        raise SettingInvalid(
-            f"the clip to start from is {given}, wanted {wanted} (TxCxHxW); give its size too"
-        )
 
 
 def decompose_video(

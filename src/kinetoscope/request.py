@@ -8,14 +8,20 @@ import torch
 from torch import nn
 
 from . import __version__
+from .brief import Brief
+from .errors import ClipTooSmall, ModelUnusable, SettingInvalid
 from .models.card import ModelCard
 from .motion.decompose import DecomposeSettings
 from .optimal.coarse import Size
 from .optimal.objective import Objective
 from .optimal.search import SearchSettings
+from .optimal.settings import OptimalSettings
 from .records import sha256_of
 from .types import Video
 from .units.crop import Crop
+from .units.fields import layer_spans
+from .units.pooling import pooled_over_what_is_left
+from .units.tap import output_shape
 
 SEEDS = 3
 """Seeds whose motions are compared unless a number is given."""
@@ -30,8 +36,8 @@ def versions() -> dict[str, str]:
     }
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Options:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Options(Brief):
     """How units are to be looked at, as a person says it; `pipeline.request_for` checks it.
 
     Attributes:
@@ -74,8 +80,8 @@ class Options:
     precision: str = "fp32"
 
 
-@dataclass(frozen=True, eq=False)
-class Request:
+@dataclass(frozen=True, eq=False, repr=False)
+class Request(Brief):
     """Units of one layer and how they are looked at, everything checked and nothing left open.
 
     Attributes:
@@ -151,3 +157,48 @@ class Request:
             "device": self.device,
             "precision": self.precision,
         }
+
+
+def coarse_sizes(
+    model: nn.Module, layer: str, shape: tuple[int, int, int, int], settings: SearchSettings
+) -> tuple[Size, ...]:
+    """First and last size of a search coarse to fine; none where there is no room, or units see less."""
+    if not isinstance(settings, OptimalSettings) or settings.still:
+        return ()
+    channels, frames, height, width = shape
+    first = settings.coarse.begin_at((height, width))
+    if first is None:
+        return ()
+    with pooled_over_what_is_left():
+        produced = output_shape(model, layer, shape)
+        _, *spans = layer_spans(model, layer, shape)
+        sides = zip(spans, (height, width), strict=True)
+        wide = all(span and span.size >= settings.reach * side for span, side in sides)
+        if not wide and any(places > 1 for places in produced[1:][-2:]):
+            return ()
+        try:
+            output_shape(model, layer, (channels, frames, *first))
+        except (ClipTooSmall, ModelUnusable):  # a model that takes clips of one size only
+            return ()
+    return first, (height, width)
+
+
+def check_start(options: Options, optimal: SearchSettings, shape: tuple[int, int, int, int]) -> None:
+    """Refuse a start that the search cannot begin with.
+
+    Raises:
+        SettingInvalid: neither a known word nor a clip of the right shape, or one the search does not know.
+    """
+    start = options.start
+    if isinstance(start, str):
+        if start not in ("bank", "noise"):
+            raise SettingInvalid(f"start is bank, noise or a clip, not {start!r}")
+        return
+    if not isinstance(optimal, OptimalSettings):
+        raise SettingInvalid(f"preset {options.preset!r} begins with noise; leave the clip to start from out")
+    channels, frames, height, width = shape
+    if tuple(start.shape) != (frames, channels, height, width):
+        given, wanted = ("x".join(map(str, s)) for s in (start.shape, (frames, channels, height, width)))
+        raise SettingInvalid(
+            f"the clip to start from is {given}, wanted {wanted} (TxCxHxW); give its size too"
+        )
