@@ -32,7 +32,8 @@ from kinetoscope.motion.metrics import temporal_variance
 from kinetoscope.optimal.ascend import Forward, unit_generator
 from kinetoscope.optimal.beginnings import Beginning
 from kinetoscope.optimal.objective import Objective
-from kinetoscope.pipeline import account_for, versions
+from kinetoscope.pipeline import request_for
+from kinetoscope.request import Options, versions
 from kinetoscope.truth.redrive import redrive
 from kinetoscope.units.unit import parse_size
 
@@ -143,7 +144,7 @@ def gradient(forward: Forward, objectives: list[Objective], clips: Tensor) -> Te
 def passes_of(account: Account, units: list[int], device: Device) -> tuple[float, int, float]:
     """Seconds of a pass of these units, peak memory in bytes, and operations of one clip."""
     with account.listening(units) as (forward, objectives):
-        clips = torch.rand(len(units), *account.shape, device=device.torch)
+        clips = torch.rand(len(units), *account.request.shape, device=device.torch)
         with FlopCounterMode(display=False) as counter:
             gradient(forward, objectives, clips.clone())
         device.forget_peak()
@@ -161,15 +162,15 @@ def batch_for(account: Account, units: list[int], device: Device, most: int, sec
     _, two, _ = passes_of(account, units[:2], device)
     free = device.free()
     held = most if free is None else int(free / 2 / max(two - one, 1))
-    in_time = int(seconds / (PASSES * account.optimal.steps * spent))
+    in_time = int(seconds / (PASSES * account.request.optimal.steps * spent))
     return max(1, min(most, len(units), held, in_time))
 
 
 def searched(account: Account, units: list[int], banked: list[Beginning]) -> list[Tensor]:
     """The optimal inputs, (T, C, H, W) each."""
     with account.listening(units) as (forward, objectives):
-        generators = [unit_generator(account.record["seed"], unit) for unit in units]
-        found = account.optima(forward, objectives, account.optimal, generators, banked)
+        generators = [unit_generator(account.request.seed, unit) for unit in units]
+        found = account.optima(forward, objectives, account.request.optimal, generators, banked)
     return [optimal.video for optimal in found]
 
 
@@ -198,8 +199,11 @@ def row_of(model: nn.Module, layer: str, options: argparse.Namespace, device: De
     """One layer's row, in about so many seconds."""
     size = None if options.size is None else parse_size(options.size)
     wanted = list(range(model.get_submodule(layer).weight.shape[0]))
-    where = {"device": options.device, "precision": options.precision}
-    account, units = account_for(model, layer, wanted, size=size, steps=options.steps, seeds=1, **where)
+    asked = Options(
+        size=size, steps=options.steps, seeds=1, device=options.device, precision=options.precision
+    )
+    account = Account(request_for(model, layer, wanted, asked))
+    units = list(account.request.units)
     banked, bank = device.timed(lambda: account.beginnings(units))
     batch = batch_for(account, units, device, options.most, seconds / 3)
     while True:
@@ -264,13 +268,13 @@ def main(words: list[str] | None = None) -> None:
             break
         rows.append(row_of(model, layer, options, device, left / (len(names) - index)))
         print(json.dumps(asdict(rows[-1])), flush=True)
-    account, _ = account_for(model, names[0], [0], steps=options.steps)
+    request = request_for(model, names[0], [0], Options(steps=options.steps))
     facts = {
         "date": date.today().isoformat(),
         "device": device.describe(),
         "versions": versions(),
-        "steps": account.optimal.steps,
-        "size": options.size or "x".join(map(str, account.shape[1:])),
+        "steps": request.optimal.steps,
+        "size": options.size or "x".join(map(str, request.shape[1:])),
         "peak_tflops": peak / 1e12,
         "seconds": time.perf_counter() - began,
     }
