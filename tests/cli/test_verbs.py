@@ -123,7 +123,8 @@ def test_decompose_writes_into_the_folder_and_skips_when_finished(run, tmp_path:
     assert "finished in" in run(*words, "--seed", "4").err
 
 
-def test_demo_shows_every_class_in_a_table(run, tmp_path: Path) -> None:
+def test_demo_shows_every_class_in_a_table(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinetoscope.cli.workers.processors", lambda: 1)
     status, out, _ = run("demo", "--out", tmp_path / "demo", "--quiet")
     assert status == 0
     lines = out.splitlines()

@@ -119,15 +119,18 @@ def takes(kind: type[Asked]) -> Callable[[Callable[[Asked], None]], Callable[...
     """
 
     def made(run: Callable[[Asked], None]) -> Callable[..., None]:
-        def command(**given: Any) -> None:
-            run(kind(**given))
+        def command(*places: Any, **given: Any) -> None:
+            named = (field.name for field in ordered)
+            run(kind(**dict(zip(named, places, strict=False)), **given))
 
         hints = get_type_hints(kind, include_extras=True)
         fields = inspect.signature(kind).parameters.values()
         own = [field for field in fields if field.name in vars(kind)["__annotations__"]]
-        ordered = [*own, *(field for field in fields if field not in own)]
+        every = [*own, *(field for field in fields if field not in own)]
+        ordered = sorted(every, key=lambda field: field.default is not field.empty)
+        either = inspect.Parameter.POSITIONAL_OR_KEYWORD
         command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-            [field.replace(annotation=hints[field.name]) for field in ordered]
+            [field.replace(annotation=hints[field.name], kind=either) for field in ordered]
         )
         command.__annotations__ = hints
         command.__name__, command.__doc__ = run.__name__, run.__doc__

@@ -21,7 +21,7 @@ from ..models.registry import load_model
 from ..request import Options
 from .boundary import Interrupted, stopping_by_signals
 from .progress import Reporter
-from .run import Run, Work, compute, plan
+from .run import Run, Work, compute, one_by_one, plan
 
 STOPPING_SECONDS = 10.0
 """What a process that is asked to stop has for putting away the file it is writing."""
@@ -78,12 +78,15 @@ def processors() -> int:
 
 
 def together(model: str, options: Options, *, weights: str = "default", seed: int = 0) -> Work:
-    """What computes units of a run in one process for each processor, on the CPU.
+    """What computes units of a run in one process for each processor, on the CPU; in this one if it is alone.
 
     Args:
         model, weights, seed: the network, as `load_model` takes it.
         options: how units are looked at.
     """
+
+    if processors() == 1:
+        return one_by_one
 
     def work(run: Run, units: list[int], reporter: Reporter) -> None:
         job = Job(model, weights, seed, run.request.layer, tuple(units), options, run.out, run.scale)
