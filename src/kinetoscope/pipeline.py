@@ -190,6 +190,8 @@ def request_for(
         probe = torch.rand(1, *shape, generator=unit_generator(options.seed, chosen[0]))
         crop = crop_to_unit(model, layer, place, card.normalize(probe), options.device)
     whole = objective != "unit" if isinstance(objective, str) else _over_maps(objective)
+    searched = whole and isinstance(options.start, str)
+    sizes = coarse_sizes(model, layer, shape, produced, optimal) if searched else ()
     return Request(
         model=model,
         card=card,
@@ -204,7 +206,7 @@ def request_for(
         optimal=optimal,
         motion=motion,
         start=options.start,
-        sizes=coarse_sizes(model, layer, shape, optimal) if whole and isinstance(options.start, str) else (),
+        sizes=sizes,
         seed=options.seed,
         seeds=options.seeds,
         device=options.device,

@@ -160,9 +160,17 @@ class Request(Brief):
 
 
 def coarse_sizes(
-    model: nn.Module, layer: str, shape: tuple[int, int, int, int], settings: SearchSettings
+    model: nn.Module,
+    layer: str,
+    shape: tuple[int, int, int, int],
+    produced: tuple[int, ...],
+    settings: SearchSettings,
 ) -> tuple[Size, ...]:
-    """First and last size of a search coarse to fine; none where there is no room, or units see less."""
+    """First and last size of a search coarse to fine; none where there is no room, or units see less.
+
+    Args:
+        produced: shape of the layer's output for a clip of that shape, without the batch.
+    """
     if not isinstance(settings, OptimalSettings) or settings.still:
         return ()
     channels, frames, height, width = shape
@@ -170,7 +178,6 @@ def coarse_sizes(
     if first is None:
         return ()
     with pooled_over_what_is_left():
-        produced = output_shape(model, layer, shape)
         _, *spans = layer_spans(model, layer, shape)
         sides = zip(spans, (height, width), strict=True)
         wide = all(span and span.size >= settings.reach * side for span, side in sides)

@@ -1,5 +1,6 @@
 """Units computed by several processes: the same results, one clear line on failure, nobody left behind."""
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -10,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from kinetoscope.cli import workers
 from kinetoscope.cli.progress import Reporter
 from kinetoscope.cli.workers import Job, work_together
 from kinetoscope.errors import KinetoscopeError, UnitOutOfRange, WorkerLost
@@ -40,8 +43,8 @@ def gone(group: int) -> bool:
 
 
 def test_the_number_of_processes_changes_no_array(tmp_path: Path) -> None:
-    for workers in (1, 2):
-        work_together(job(tmp_path / str(workers)), workers, Reporter(["a", "b", "c"], quiet=True))
+    for count in (1, 2):
+        work_together(job(tmp_path / str(count)), count, Reporter(["a", "b", "c"], quiet=True))
     one, two = digests(tmp_path / "1"), digests(tmp_path / "2")
     assert one == two
     assert list(one) == ["0", "3", "5"]
@@ -59,6 +62,21 @@ def test_a_process_that_ends_without_a_word_is_told(tmp_path: Path) -> None:
     with pytest.raises(WorkerLost, match="ended with 9"):
         work_together(job(tmp_path / "out", (0,), f"{factory}:factory"), 2, Reporter(["a"], quiet=True))
     assert issubclass(WorkerLost, KinetoscopeError)
+
+
+def test_a_full_disk_is_told_and_no_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(workers, "plan", full)
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    handler, threads = signal.getsignal(signal.SIGINT), torch.get_num_threads()
+    try:
+        workers._work(job(tmp_path), sending)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        torch.set_num_threads(threads)
+    assert "No space left" in str(receiving.recv().error)
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")

@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         tell(f"stopped by {stop}; {stop.advice}")
         return stop.status
     except (OSError, MemoryError, RuntimeError) as error:
-        if not (words := _of_the_machine(error)):
+        if not (words := of_the_machine(error)):
             raise
         _tell_failure(error, words)
         return 1
@@ -69,7 +69,7 @@ def _tell_failure(error: BaseException, words: str) -> None:
         tell(words)
 
 
-def _of_the_machine(error: BaseException) -> str:
+def of_the_machine(error: BaseException) -> str:
     """What to say of a full disk, a file that cannot be had, or too little memory; "" of anything else."""
     said = str(error)
     if isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY):
@@ -151,7 +151,7 @@ def tell_unexpected(kind: type[BaseException], error: BaseException, trace: Trac
     if _Debug.on:
         sys.__excepthook__(kind, error, trace)
     else:
-        tell(_of_the_machine(error) or f"{kind.__name__}: {error}; --debug shows where")
+        tell(of_the_machine(error) or f"{kind.__name__}: {error}; --debug shows where")
 
 
 def set_debug(on: bool) -> bool:

@@ -19,7 +19,7 @@ import torch
 from ..errors import KinetoscopeError, WorkerLost
 from ..models.registry import load_model
 from ..request import Options
-from .boundary import Interrupted, stopping_by_signals
+from .boundary import Interrupted, of_the_machine, stopping_by_signals
 from .progress import Reporter
 from .run import Run, Work, compute, one_by_one, plan
 
@@ -84,7 +84,6 @@ def together(model: str, options: Options, *, weights: str = "default", seed: in
         model, weights, seed: the network, as `load_model` takes it.
         options: how units are looked at.
     """
-
     if processors() == 1:
         return one_by_one
 
@@ -182,6 +181,10 @@ def _work(job: Job, sending: Connection) -> None:
         sending.send(Failed(error))
     except (Interrupted, BrokenPipeError):  # nobody waits for the rest
         pass
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not (words := of_the_machine(error)):
+            raise
+        sending.send(Failed(WorkerLost(words)))
 
 
 def _written(units: Sequence[int]) -> str:
