@@ -25,6 +25,7 @@ from .truth.agreement import agreement
 from .truth.nothing import nothing_found
 from .truth.redrive import derived_indices, redrive
 from .types import Video, VideoBatch
+from .units.convolutions import quick_convolutions
 from .units.pooling import pooled_over_what_is_left
 from .units.tap import tap
 
@@ -73,7 +74,7 @@ class Account:
 
             def forward(clips: VideoBatch) -> Tensor:
                 clips = request.card.normalize(clips)
-                with pooled_over_what_is_left():
+                with pooled_over_what_is_left(), quick_convolutions():
                     return tapped(clips if request.crop is None else request.crop(clips))
 
             yield forward, objectives

@@ -31,7 +31,7 @@ from .units.unit import check_position, unit_indices
 def visualize_each(
     model: nn.Module,
     layer: str,
-    units: Sequence[int | str],
+    units: int | str | Sequence[int | str],
     *,
     card: ModelCard | None = None,
     objective: str | Objective | None = None,
@@ -105,7 +105,7 @@ def visualize_each(
 def visualize(
     model: nn.Module,
     layer: str,
-    units: Sequence[int | str],
+    units: int | str | Sequence[int | str],
     *,
     card: ModelCard | None = None,
     objective: str | Objective | None = None,
@@ -156,7 +156,7 @@ def visualize(
 
 
 def request_for(
-    model: nn.Module, layer: str, units: Sequence[int | str], options: Options | None = None
+    model: nn.Module, layer: str, units: int | str | Sequence[int | str], options: Options | None = None
 ) -> Request:
     """Check a request, and settle what was left open.
 

@@ -1,7 +1,15 @@
 import pytest
 
 from kinetoscope.errors import SettingInvalid, UnitOutOfRange
-from kinetoscope.units.unit import Unit, check_position, find_unit, parse_position, parse_size, parse_units
+from kinetoscope.units.unit import (
+    Unit,
+    check_position,
+    find_unit,
+    parse_position,
+    parse_size,
+    parse_units,
+    unit_indices,
+)
 
 NAMES = ("still", "up-right", "Eating burger", "still, slowly", "3d")
 
@@ -78,3 +86,8 @@ def test_sizes_are_frames_height_width() -> None:
 def test_an_address_reads_well() -> None:
     assert str(Unit("conv3", 4, (1, 2, 3))) == "conv3:4@1,2,3"
     assert str(Unit("fc", 0, name="right")) == "fc:0 (right)"
+
+
+@pytest.mark.parametrize("units", [3, "3", "down", [3], ["down"], ["3", 3]])
+def test_one_unit_or_a_text_does_where_several_do(units):
+    assert unit_indices(units, 5, ("up", "left", "right", "down", "still")) == [3]

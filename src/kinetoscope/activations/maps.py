@@ -218,7 +218,7 @@ def _apply(filters: Filters, clip: Video) -> Maps:
 def feature_maps(
     model: nn.Module,
     layer: str,
-    units: Sequence[int | str],
+    units: int | str | Sequence[int | str],
     video: Video,
     *,
     card: ModelCard | None = None,

@@ -58,7 +58,7 @@ class Found:
 def search(
     model: nn.Module,
     layer: str,
-    units: Sequence[int | str],
+    units: int | str | Sequence[int | str],
     files: Iterable[str | Path] | str | Path,
     card: ModelCard | None = None,
     *,

@@ -156,12 +156,14 @@ def parse_size(text: str) -> tuple[int, int, int]:
     return t, h, w
 
 
-def unit_indices(units: Sequence[int | str], count: int, names: tuple[str, ...]) -> list[int]:
-    """Channels from indices and class names.
+def unit_indices(units: int | str | Sequence[int | str], count: int, names: tuple[str, ...]) -> list[int]:
+    """Channels from an index, class name or text such as `0,3,8-15`, or from a sequence of these.
 
     Raises:
         UnitOutOfRange: beyond the layer's units, or no class of that name.
     """
+    if isinstance(units, (int, str)):
+        units = [units]
     if not units:
         raise UnitOutOfRange(f"no units given; name some of the {count} the layer has")
     chosen: list[int] = []
