@@ -153,17 +153,17 @@ def ask_about_picture(
     Returns:
         Answers beyond grey by key, the best of each kind, and the answer to the optimum.
     """
-    image = _in_channels(result.decomposition.static_image, layer.shape[0])
+    image = in_channels(result.decomposition.static_image, layer.shape[0])
     best: tuple[dict[str, Best]] = ({},)
     blocks = [*own.own_texture(layer.shape, image), *own.grey_texture(layer.shape, image)]
-    optimum = _in_channels(result.video, layer.shape[0]).transpose(0, 1) - 0.5
+    optimum = in_channels(result.video, layer.shape[0]).transpose(0, 1) - 0.5
     with layer.listening([layer.units[index]]) as forward:
         arrays = _asked(forward, blocks, torch.tensor([grey]), best, told)
         answer = float(heard(forward, [Shown("optimum", "optimum", lambda: optimum, None)], over_map)) - grey
     return {key: found[0] for key, found in arrays.items()}, best[0], answer
 
 
-def _in_channels(picture: Tensor, channels: int) -> Tensor:
+def in_channels(picture: Tensor, channels: int) -> Tensor:
     """As many channels as the network takes: files of grey ones have three alike."""
     return picture if picture.shape[-3] == channels else picture[..., :channels, :, :]
 

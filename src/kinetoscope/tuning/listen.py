@@ -36,12 +36,14 @@ class Shown:
         name: what it is called, with its numbers.
         make: gives the clip about mid grey, (C, T, H, W).
         contrast: root mean square about mid grey to show it at; None: as it is made.
+        direction_deg: where it drifts; None for what does not.
     """
 
     kind: str
     name: str
     make: Callable[[], Stimulus]
     contrast: float | None
+    direction_deg: float | None = None
 
     def clip(self) -> Stimulus:
         """The clip about mid grey at its contrast, (C, T, H, W)."""

@@ -36,6 +36,7 @@ def _drifts(kind: str, key: str, shape: Shape, image: Image) -> list[Block]:
             f"{kind}, to {d:g} deg, {s:g} px/frame",
             partial(_tinted, partial(cropped, shape, planes, d, s), mean - 0.5),
             None,
+            d,
         )
         for s, d in product(TEXTURE_SPEEDS, TEXTURE_DIRECTIONS)
     ]

@@ -29,7 +29,7 @@ CONTRAST = 0.2
 DIRECTIONS = tuple(15.0 * k for k in range(24))
 PLAID_DIRECTIONS = DIRECTIONS[::2]
 TEXTURE_DIRECTIONS = tuple(22.5 * k for k in range(16))
-SPEEDS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+SPEEDS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 TEXTURE_SPEEDS = (0.5, 1.0, 2.0, 4.0)
 CONTRASTS = (0.05, 0.1, 0.2, 0.35)
 PHASES = (0.0, math.pi / 2)
@@ -91,9 +91,8 @@ def common(shape: Shape, contrast: float, seed: int) -> list[Block]:
 
 def _gratings(shape: Shape, contrast: float) -> list[Block]:
     pairs, long, axes = cells(shape), wavelengths(shape), colours(shape[0])
-    drifting = [
-        _drifting(shape, (w, s, d), phase, contrast)
-        for (w, s), d, phase in product(pairs, DIRECTIONS, PHASES)
+    moving = [
+        drifting((w, s, d), shape, phase, contrast) for (w, s), d, phase in product(pairs, DIRECTIONS, PHASES)
     ]
     static = [
         Shown(
@@ -123,7 +122,7 @@ def _gratings(shape: Shape, contrast: float) -> list[Block]:
         for name, w, s, d, phase in product(list(axes)[1:], long[1::2], (0.0, 1.0), DIRECTIONS[::3], PHASES)
     ]
     blocks = [
-        Block("gratings", (len(pairs), len(DIRECTIONS), len(PHASES)), tuple(drifting)),
+        Block("gratings", (len(pairs), len(DIRECTIONS), len(PHASES)), tuple(moving)),
         Block("static_gratings", (len(long), 12, len(PHASES)), tuple(static)),
         Block("square_gratings", (len(square),), tuple(square)),
         Block("coloured_gratings", (len(coloured),), tuple(coloured)),
@@ -131,12 +130,12 @@ def _gratings(shape: Shape, contrast: float) -> list[Block]:
     return [block for block in blocks if block.shown]
 
 
-def _drifting(shape: Shape, optimum: Optimum, phase: float, contrast: float) -> Shown:
+def drifting(optimum: Optimum, shape: Shape, phase: float, contrast: float) -> Shown:
+    """A grey grating in one phase."""
     wavelength, speed, direction = optimum
     name = f"sine, {wavelength:g} px, to {direction:g} deg, {speed:g} px/frame"
-    return Shown(
-        "drifting grating", name, partial(grating, shape, wavelength, direction, speed, phase=phase), contrast
-    )
+    make = partial(grating, shape, wavelength, direction, speed, phase=phase)
+    return Shown("drifting grating", name, make, contrast, direction)
 
 
 def _textures(shape: Shape, contrast: float, seed: int) -> list[Block]:
@@ -144,12 +143,13 @@ def _textures(shape: Shape, contrast: float, seed: int) -> list[Block]:
     generator = torch.Generator().manual_seed(seed)
     planes = noise_planes(2, max(shape[2:]), generator)
     larger = noise_planes(2, 2 * max(shape[2:]), generator)
-    drifting = [
+    moving = [
         Shown(
             "1/f texture",
             f"1/f noise, to {d:g} deg, {s:g} px/frame",
             partial(cropped, shape, plane[None], d, s),
             contrast,
+            d,
         )
         for s, d, plane in product(TEXTURE_SPEEDS, TEXTURE_DIRECTIONS, planes)
     ]
@@ -167,7 +167,7 @@ def _textures(shape: Shape, contrast: float, seed: int) -> list[Block]:
         for (name, (turn, growth)), rate, plane in product(TURNS.items(), RATES, larger)
     ]
     return [
-        Block("textures", (len(TEXTURE_SPEEDS), len(TEXTURE_DIRECTIONS), 2), tuple(drifting)),
+        Block("textures", (len(TEXTURE_SPEEDS), len(TEXTURE_DIRECTIONS), 2), tuple(moving)),
         Block("static_textures", (2,), tuple(still)),
         Block("turning_textures", (len(TURNS), len(RATES), 2), tuple(turned)),
     ]
@@ -180,6 +180,7 @@ def _scenes(shape: Shape, contrast: float, seed: int) -> list[Block]:
             f"{'white' if sign > 0 else 'black'} bar, to {d:g} deg, 1 px/frame",
             partial(bar, shape, d, 1.0, sign=sign),
             contrast,
+            d,
         )
         for d, sign in product(DIRECTIONS, (1.0, -1.0))
     ]
@@ -240,9 +241,12 @@ def flashes(shape: Shape, contrast: float) -> Block:
 
 def around(shape: Shape, optima: Sequence[Optimum], contrast: float) -> list[Block]:
     """Contrast series and counterphase about the gratings that units answer to most, each of these once."""
-    series = [_drifting(shape, optimum, phase, c) for optimum, c, phase in product(optima, CONTRASTS, PHASES)]
+    series = [drifting(optimum, shape, phase, c) for optimum, c, phase in product(optima, CONTRASTS, PHASES)]
     series = [
-        Shown(SERIES, f"{each.name}, contrast {each.contrast:g}", each.make, each.contrast) for each in series
+        Shown(
+            SERIES, f"{each.name}, contrast {each.contrast:g}", each.make, each.contrast, each.direction_deg
+        )
+        for each in series
     ]
     reversing = [
         Shown(
@@ -267,6 +271,7 @@ def plaids(shape: Shape, pairs: Sequence[tuple[float, float]], contrast: float) 
             f"plaid of sines, {w:g} px, {s:g} px/frame each, to {d:g} deg",
             partial(plaid, shape, w, d, s, phase=phase),
             contrast,
+            d,
         )
         for (w, s), d, phase in product(pairs, PLAID_DIRECTIONS, PHASES)
     ]
@@ -275,14 +280,14 @@ def plaids(shape: Shape, pairs: Sequence[tuple[float, float]], contrast: float) 
 
 def phases(shape: Shape, optima: Sequence[Optimum], contrast: float) -> Block:
     """Each of these gratings in eight phases."""
-    shown = [_drifting(shape, optimum, phase, contrast) for optimum, phase in product(optima, EIGHT_PHASES)]
+    shown = [drifting(optimum, shape, phase, contrast) for optimum, phase in product(optima, EIGHT_PHASES)]
     return Block("phases", (len(optima), len(EIGHT_PHASES)), tuple(shown))
 
 
 def courses(shape: Shape, optima: Sequence[Optimum], contrast: float) -> Block:
     """Each of these gratings there and back."""
     shown = [
-        _drifting(shape, (w, s, (d + turn) % 360), phase, contrast)
+        drifting((w, s, (d + turn) % 360), shape, phase, contrast)
         for (w, s, d), turn, phase in product(optima, (0.0, 180.0), PHASES)
     ]
     return Block("courses", (len(optima), 2, len(PHASES)), tuple(shown))
