@@ -81,12 +81,12 @@ def _draw_direction(
     rows = [(GRATINGS, f"gratings, dsi {number(row['dsi'])}")]
     if place is not None:
         plaids = arrays["plaids"].mean(axis=1)
-        draw_curve(disc, list(plaids), PLAIDS, dashed=True)
+        draw_curve(disc, plaids.tolist(), PLAIDS, dashed=True)
         rows.append((PLAIDS, f"plaids: {((row['plaids'] or {}).get('class') or 'no answer')}"))
-        draw_curve(disc, list(arrays["gratings"][place].mean(axis=1)), GRATINGS)
+        draw_curve(disc, arrays["gratings"][place].mean(axis=1).tolist(), GRATINGS)
         draw_preferred(disc, row["preferred_direction_deg"], row["dsi"], GRATINGS)
     if "texture" in row:
-        draw_curve(disc, list(texture_curve(row, arrays, axes)), TEXTURE)
+        draw_curve(disc, texture_curve(row, arrays, axes).tolist(), TEXTURE)
         draw_preferred(disc, row["texture"]["preferred_direction_deg"], row["texture"]["dsi"], TEXTURE)
         draw_shown(disc, row["shown"]["direction_deg"])
         rows.append((TEXTURE, f"own texture, dsi {number(row['texture']['dsi'])}"))

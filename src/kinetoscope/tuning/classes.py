@@ -46,9 +46,10 @@ def rivals(answers: Tensor, first: Tensor, second: Tensor) -> Rivals | None:
         answers, first, second: numbers for the same stimuli.
     """
     rows = torch.stack([part.flatten().double() for part in (answers, first, second)])
+    sizes = rows.norm(dim=1)
     rows = rows - rows.mean(dim=1, keepdim=True)
     lengths = rows.norm(dim=1)
-    if not bool((lengths > 1e-9 * (1e-30 + rows.abs().amax())).all()):
+    if not bool((lengths > 1e-6 * sizes).all()):
         return None
     table = (rows / lengths[:, None]) @ (rows / lengths[:, None]).T
     own, other, between = float(table[0, 1]), float(table[0, 2]), float(table[1, 2])
