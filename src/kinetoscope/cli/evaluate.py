@@ -123,6 +123,39 @@ def depth(
     typer.echo(out / "report.md")
 
 
+@evaluate.command()
+def tuning(
+    model: Model,
+    out: Out,
+    weights: Weights = "default",
+    layers: Annotated[
+        str | None, typer.Option(metavar="L1,L2", help="Shallow to deep; all with weights.")
+    ] = None,
+    units: Annotated[int, typer.Option(min=1, metavar="N", help="Per layer, spread evenly.")] = 8,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="A `visualize` run of these layers; else one is made, from noise."),
+    ] = None,
+    preset: PresetChoice = Preset.default,
+    size: Size = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Hold pictures against what is measured, layer by layer: directions and speeds, shown and preferred.
+
+    Finished pictures and finished layers are kept: running the same command again goes on.
+    """
+    from .tuned import LayerTuning, tuned_layers
+
+    asked = {"preset": preset.value, "size": read_size(size), "steps": steps, "seed": seed, "device": device}
+    names = None if layers is None else layers.split(",")
+    task = LayerTuning(model, weights, names, units, compare, out, asked, quiet)
+    typer.echo(tuned_layers(task))
+
+
 def _environment() -> dict[str, Any]:
     """What the seconds depend on."""
     import torch

@@ -108,7 +108,7 @@ def tune(
             refuse_other(out / RECORD, subject, force=force)
             tell_replaced(out / RECORD, request, reporter.note)
             pictures = [] if compare is None else pictures_of(compare, layer, units, network, reporter)
-            _run(network, out, request, pictures, reporter)
+            tune_into(out, network, request, pictures, reporter)
     typer.echo(out / "index.html")
 
 
@@ -147,11 +147,21 @@ def pictures_of(run: Path, layer: str, units: str, network: Any, reporter: Repor
     return [load_result(folder) for folder in wanted if folder in folders]
 
 
-def _run(
-    network: Any, out: Path, request: dict[str, Any], pictures: "list[UnitResult]", reporter: Reporter
+def tune_into(
+    out: Path, network: Any, request: dict[str, Any], pictures: "list[UnitResult]", reporter: Reporter
 ) -> None:
+    """Measure, and write everything into a folder.
+
+    Args:
+        out: the folder.
+        network: from `load_model`.
+        request: model, weights, layer, units and seed, and what else is to be recorded; `size`, `clips`,
+            `contrast`, `precision` and `export` may be left out.
+        pictures: to compare with.
+    """
     from ..tuning.files import RECORD, document, write_parts
     from ..tuning.measure import tune
+    from ..tuning.sets import CONTRAST
     from .record import begin_record, end_record
 
     begin_record(out / RECORD)
@@ -159,18 +169,18 @@ def _run(
         network,
         request["layer"],
         [request["units"]],
-        size=request["size"],
+        size=request.get("size"),
         compare=pictures,
-        clips=request["clips"] or (),
-        contrast=request["contrast"],
+        clips=request.get("clips") or (),
+        contrast=request.get("contrast", CONTRAST),
         seed=request["seed"],
         device=request["device"],
-        precision=request["precision"],
+        precision=request.get("precision", "fp32"),
         progress=reporter.step,
     )
     named = {key: request[key] for key in ("model", "weights")}
     write_parts(tuning, out, named)
-    if request["export"] is not None:
+    if request.get("export") is not None:
         from ..tuning.export import ExportSettings, export_stimuli
 
         degrees, rate = request["export"]

@@ -48,20 +48,40 @@ def draw_layer(rows: Sequence[Mapping[str, Any]], agreement: Mapping[str, Any] |
     page.rule(1.02)
     _histograms(page, rows)
     if agreement is not None:
-        below = _TOP + _SIDE + 1.3
-        for x, name, words, colour in (
-            (MARGIN, "gratings", "by gratings", GRATINGS),
-            (4.45, "texture", "by the unit's own texture", TEXTURE),
-        ):
-            page.heading(
-                x,
-                below - 0.33,
-                "Shown against measured",
-                f"{words}; band: within 45°; pale: dsi < {PREFERS:g}",
-            )
-            _scatter(page.axes(x + 0.5, below, _SIDE, _SIDE), rows, name, colour)
-        _agreement_table(page, agreement, 9.0, below)
+        _compared(page, rows, agreement, _TOP + _SIDE + 1.3)
     return png(page.figure)
+
+
+@own_defaults()
+def draw_layers(layers: Sequence[Mapping[str, Any]], title: str) -> bytes:
+    """Shown against measured direction, one layer below the other.
+
+    Args:
+        layers: from shallow to deep: `layer`, `units` and `agreement`, as in its `tuning.json`.
+        title: printed above.
+    """
+    pitch = _SIDE + 1.75
+    page = Sheet(1.3 + pitch * len(layers))
+    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.rule(0.75)
+    for index, layer in enumerate(layers):
+        top = 1.15 + pitch * index
+        page.text(MARGIN, top, cut(layer["layer"], 90), 13.0, "#1b4fb3", weight="bold")
+        _compared(page, layer["units"], layer["agreement"], top + 0.65)
+    return png(page.figure)
+
+
+def _compared(
+    page: Sheet, rows: Sequence[Mapping[str, Any]], agreement: Mapping[str, Any], below: float
+) -> None:
+    for x, name, words, colour in (
+        (MARGIN, "gratings", "by gratings", GRATINGS),
+        (4.45, "texture", "by the unit's own texture", TEXTURE),
+    ):
+        note = f"{words}; band: within 45°; pale: dsi < {PREFERS:g}"
+        page.heading(x, below - 0.33, "Shown against measured", note)
+        _scatter(page.axes(x + 0.5, below, _SIDE, _SIDE), rows, name, colour)
+    _agreement_table(page, agreement, 9.0, below)
 
 
 def _histograms(page: Sheet, rows: Sequence[Mapping[str, Any]]) -> None:
