@@ -44,7 +44,7 @@ class Pattern(nn.Module):
     """Units that pool energies of all directions with a cosine and sharpen the sum; layer `pool`.
 
     A plaid's gratings 60 degrees to either side add up to the cosine about the plaid's own direction
-    (Simoncelli & Heeger 1998, in one line).
+    [SimoncelliHeeger1998].
     """
 
     def __init__(self, directions, speed=1.0):
