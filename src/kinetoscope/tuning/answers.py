@@ -18,8 +18,8 @@ from .listen import (
     Reduce,
     Shown,
     Told,
-    at_centre,
     best_window,
+    centre_and_course,
     grey_response,
     heard,
     over_map,
@@ -75,9 +75,12 @@ def ask(
         known, used = list(dict.fromkeys(optima)), list(dict.fromkeys(optimum[:2] for optimum in optima))
         blocks = [*sets.around(shape, known, contrast), sets.plaids(shape, used, contrast)]
         later = _asked(forward, blocks, grey, best, _told(progress, 1))
-        later |= _watched(forward, [sets.phases(shape, known, contrast)], at_centre)
-        later |= _watched(forward, [sets.courses(shape, known, contrast)], over_space)
-        later["courses"] = later["courses"].mean(dim=3)
+        watched = _watched(
+            forward, [sets.there_and_back(shape, known, contrast)], centre_and_course, _told(progress, 1)
+        )["there_and_back"]
+        count = len(sets.EIGHT_PHASES)
+        later["phases"], there, back = watched[:, :, :count, 0], watched[:, :, :count], watched[:, :, count:]
+        later["courses"] = torch.stack([there.mean(dim=2), back.mean(dim=2)], dim=2)[..., 1:]
         places = torch.tensor([known.index(optimum) for optimum in optima])
         plaid_places = torch.tensor([used.index(optimum[:2]) for optimum in optima])
         arrays |= {
@@ -106,9 +109,11 @@ def _asked(
     return _laid_out(blocks, found)
 
 
-def _watched(forward: Forward, blocks: Sequence[Block], reduce: Reduce) -> dict[str, Tensor]:
+def _watched(
+    forward: Forward, blocks: Sequence[Block], reduce: Reduce, told: Told | None = None
+) -> dict[str, Tensor]:
     """Other numbers of the answers by key, (units, *axes, ...)."""
-    return _laid_out(blocks, heard(forward, [each for block in blocks for each in block.shown], reduce))
+    return _laid_out(blocks, heard(forward, [each for block in blocks for each in block.shown], reduce, told))
 
 
 def _laid_out(blocks: Sequence[Block], found: Tensor) -> dict[str, Tensor]:
@@ -169,12 +174,17 @@ def in_channels(picture: Tensor, channels: int) -> Tensor:
 
 
 def look_for_fields(
-    layer: Layer, optima: Sequence[Optimum], contrast: float, seed: int, progress: Progress | None
+    answers: Answers, contrast: float, seed: int, progress: Progress | None
 ) -> list[tuple[Field | None, Tensor]]:
-    """Each unit's receptive field in numbers, and the power of its gradient, (T, H, W)."""
+    """Each unit's receptive field in numbers, and the power of its gradient, (T, H, W).
+
+    The gradient is taken at the two phases of the best grating that the middle of the map answers most.
+    """
+    layer = answers.layer
     theoretical, found = theoretical_field(layer), []
-    for index, (unit, optimum) in enumerate(zip(layer.units, optima, strict=True)):
-        shown = sets.phases(layer.shape, [optimum], contrast).shown[::2]
+    for index, (unit, optimum) in enumerate(zip(layer.units, answers.optima, strict=True)):
+        series = sets.phases(layer.shape, [optimum], contrast).shown
+        shown = [series[int(k)] for k in answers.arrays["phases"][index].topk(2).indices]
         generator = torch.Generator().manual_seed(seed)
         with layer.listening([unit]) as forward:
             power = gradient_power(forward, shown, generator)

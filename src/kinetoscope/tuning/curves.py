@@ -95,13 +95,13 @@ def half_width(curve: Curve) -> float | None:
 
 def chance(trials: Float[Tensor, "direction trial"], seed: int) -> float:
     """How often directions dealt at random to the trials give a dsi as large; the true dealing counts too."""
-    generator = torch.Generator().manual_seed(seed)
+    generator, flat = torch.Generator().manual_seed(seed), trials.flatten()
+    orders = torch.stack([torch.randperm(len(flat), generator=generator) for _ in range(PERMUTATIONS)])
+    dealt = flat[orders].view(PERMUTATIONS, *trials.shape).mean(dim=2).clamp(min=0)
+    angles = 2 * math.pi * torch.arange(len(trials)).double() / len(trials)
+    lengths = torch.hypot(dealt @ angles.cos(), dealt @ angles.sin()) / dealt.sum(dim=1).clamp(min=1e-300)
     own = abs(vector_sum(trials.mean(dim=1).clamp(min=0)))
-    flat, reached = trials.flatten(), 1
-    for _ in range(PERMUTATIONS):
-        dealt = flat[torch.randperm(len(flat), generator=generator)].view_as(trials)
-        reached += abs(vector_sum(dealt.mean(dim=1).clamp(min=0))) >= own * (1 - 1e-9)
-    return reached / (PERMUTATIONS + 1)
+    return (1 + int((lengths >= own * (1 - 1e-9)).sum())) / (PERMUTATIONS + 1)
 
 
 def modulation(phases: Float[Tensor, " phase"]) -> float | None:

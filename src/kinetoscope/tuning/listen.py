@@ -132,6 +132,11 @@ def over_space(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor, "batch
     return over_map(output)[:, :, None]
 
 
+def centre_and_course(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor, "batch unit number"]:
+    """What `at_centre` gives, and behind it what `over_space` gives."""
+    return torch.cat([at_centre(output)[:, :, None], over_space(output)], dim=2)
+
+
 @torch.no_grad()
 def heard(
     forward: Forward, shown: Sequence[Shown], reduce: Reduce, told: Told | None = None

@@ -115,7 +115,7 @@ def tune(
     pictures = {unit: picture for unit, picture in pictures.items() if unit in asked.units}
     _check_sizes(pictures, asked.shape)
     answers = ask(asked, contrast, seed, _windows(clips, asked.shape), progress)
-    fields = look_for_fields(asked, answers.optima, contrast, seed, progress)
+    fields = look_for_fields(answers, contrast, seed, progress)
     found = [measured(answers, index, field, seed) for index, (field, _) in enumerate(fields)]
     responses = {**answers.arrays, "receptive_fields": torch.stack([power.sum(dim=0) for _, power in fields])}
     compared: dict[str, dict[int, Tensor]] = {}

@@ -284,13 +284,17 @@ def phases(shape: Shape, optima: Sequence[Optimum], contrast: float) -> Block:
     return Block("phases", (len(optima), len(EIGHT_PHASES)), tuple(shown))
 
 
-def courses(shape: Shape, optima: Sequence[Optimum], contrast: float) -> Block:
-    """Each of these gratings there and back."""
+def there_and_back(shape: Shape, optima: Sequence[Optimum], contrast: float) -> Block:
+    """Each of these gratings in eight phases, and in two of them drifting the other way."""
     shown = [
-        drifting((w, s, (d + turn) % 360), shape, phase, contrast)
-        for (w, s, d), turn, phase in product(optima, (0.0, 180.0), PHASES)
+        each
+        for w, s, d in optima
+        for each in (
+            *phases(shape, [(w, s, d)], contrast).shown,
+            *(drifting((w, s, (d + 180) % 360), shape, phase, contrast) for phase in PHASES),
+        )
     ]
-    return Block("courses", (len(optima), 2, len(PHASES)), tuple(shown))
+    return Block("there_and_back", (len(optima), len(EIGHT_PHASES) + len(PHASES)), tuple(shown))
 
 
 def cropped(shape: Shape, planes: Tensor, direction_deg: float, speed: float) -> Stimulus:
