@@ -178,13 +178,14 @@ def look_for_fields(
 ) -> list[tuple[Field | None, Tensor]]:
     """Each unit's receptive field in numbers, and the power of its gradient, (T, H, W).
 
-    The gradient is taken at the two phases of the best grating that the middle of the map answers most.
+    The gradient is taken at the phase of the best grating that the middle of the map answers most, and a
+    quarter of a cycle from there: two in quadrature show all of a complex cell's field.
     """
     layer = answers.layer
     theoretical, found = theoretical_field(layer), []
     for index, (unit, optimum) in enumerate(zip(layer.units, answers.optima, strict=True)):
         series = sets.phases(layer.shape, [optimum], contrast).shown
-        shown = [series[int(k)] for k in answers.arrays["phases"][index].topk(2).indices]
+        shown = [series[k] for k in _pair(answers.arrays["phases"][index])]
         generator = torch.Generator().manual_seed(seed)
         with layer.listening([unit]) as forward:
             power = gradient_power(forward, shown, generator)
@@ -192,6 +193,13 @@ def look_for_fields(
         if progress is not None:
             progress(3, index + 1, len(layer.units))
     return found
+
+
+def _pair(phases: Tensor) -> tuple[int, int]:
+    """The phase of eight with the largest answer, and the better one of those a quarter from it."""
+    best = int(phases.argmax())
+    sides = [(best + step) % len(phases) for step in (2, -2)]
+    return best, max(sides, key=lambda place: float(phases[place]))
 
 
 def theoretical_field(layer: Layer) -> Box | None:
