@@ -27,7 +27,7 @@ TIERS = (
         "apng",
     },
     {"models", "units", "render", "arrays", "decoders", "films", "video"},
-    {"optimal", "motion", "filters", "truth", "activations", "attribution", "tconv"},
+    {"optimal", "motion", "filters", "truth", "activations", "attribution", "tconv", "tuning"},
     {"request", "account", "pipeline", "given", "training", "evaluation", "studies"},
     {"cli", "__main__"},
 )

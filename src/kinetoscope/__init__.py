@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .studies.ablate import ablate as ablate
     from .studies.sanity import check_sanity as check_sanity
     from .tconv.layer import Conv3T as Conv3T
+    from .tuning.measure import Tuning as Tuning
+    from .tuning.measure import tune as tune
     from .types import Flow as Flow
     from .types import Video as Video
     from .units.layers import list_layers as list_layers
@@ -58,6 +60,7 @@ _PUBLIC = {
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
     "Results": "results",
+    "Tuning": "tuning.measure",
     "UnitResult": "results",
     "Video": "types",
     "ablate": "studies.ablate",
@@ -75,6 +78,7 @@ _PUBLIC = {
     "read_video": "video",
     "search": "activations.search",
     "tap": "units.tap",
+    "tune": "tuning.measure",
     "visualize": "pipeline",
     "visualize_each": "pipeline",
 }

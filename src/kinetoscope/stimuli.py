@@ -94,6 +94,74 @@ def grating(
     return 0.5 * axis / axis.abs().max() * (wave.sign() if square else wave)
 
 
+def counterphase(
+    shape: Shape,
+    wavelength: float,
+    direction_deg: float,
+    frequency: float,
+    *,
+    phase: float = 0.0,
+    lead: float = 0.0,
+) -> Stimulus:
+    """Stripes that stand and reverse their contrast: two gratings that drift against each other.
+
+    Args:
+        wavelength: pixels.
+        direction_deg: across the stripes.
+        frequency: cycles per frame.
+        phase: of the stripes, radians; `lead`: of the reversal.
+    """
+    stripes = grating(shape, wavelength, direction_deg, 0.0, phase=phase)
+    time = torch.arange(shape[1]).view(-1, 1, 1)
+    return stripes * torch.cos(2 * math.pi * frequency * time + lead)
+
+
+def plaid(
+    shape: Shape,
+    wavelength: float,
+    direction_deg: float,
+    speed: float,
+    *,
+    between_deg: float = 120.0,
+    phase: float = 0.0,
+) -> Stimulus:
+    """Two gratings over one another, half the angle to either side (Movshon et al. 1985).
+
+    Args:
+        wavelength: of each, pixels.
+        direction_deg: where the pattern drifts, midway between the two.
+        speed: of each grating across itself, pixels per frame; the pattern is faster, by 1 / cos of half the
+            angle.
+        between_deg: the angle between their directions.
+        phase: of each, radians.
+    """
+    sides = (direction_deg - between_deg / 2, direction_deg + between_deg / 2)
+    first, second = (grating(shape, wavelength, side, speed, phase=phase) for side in sides)
+    return 0.5 * (first + second)
+
+
+def noise_planes(count: int, side: int, generator: torch.Generator) -> Float[Tensor, "count side side"]:
+    """Random textures with amplitudes 1 / f that fit themselves at opposite edges; mean 0, peak 0.5."""
+    fy, fx = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)
+    scale = 1 / (fx**2 + fy**2).sqrt().clamp(min=1 / side)
+    scale[0, 0] = 0
+    spectrum = torch.fft.rfft2(torch.randn(count, side, side, generator=generator)) * scale
+    planes = torch.fft.irfft2(spectrum, s=(side, side))
+    return 0.5 * planes / planes.abs().amax(dim=(1, 2), keepdim=True)
+
+
+def drifted(
+    planes: Float[Tensor, "channel rows columns"], frames: int, direction_deg: float, speed: float
+) -> Stimulus:
+    """A texture that drifts by parts of a pixel too, and comes in again where it has gone out."""
+    rows, columns = planes.shape[1:]
+    fy, fx = torch.fft.fftfreq(rows)[:, None], torch.fft.rfftfreq(columns)
+    spectrum, angle = torch.fft.rfft2(planes), math.radians(direction_deg)
+    slip = speed * (fx * math.cos(angle) - fy * math.sin(angle))
+    turn = torch.exp(-2j * math.pi * torch.arange(frames).view(-1, 1, 1) * slip)
+    return torch.fft.irfft2(spectrum[:, None] * turn, s=(rows, columns))
+
+
 def drifting_noise(
     shape: Shape,
     direction_deg: float,
@@ -108,19 +176,30 @@ def drifting_noise(
         mix: what makes colours of independent channels; None: one grey texture.
     """
     channels, frames, height, width = shape
-    side = 2 * max(height, width)
-    fy, fx = torch.fft.fftfreq(side)[:, None], torch.fft.rfftfreq(side)
-    scale = 1 / (fx**2 + fy**2).sqrt().clamp(min=1 / side)
-    scale[0, 0] = 0
-    planes = torch.randn(channels if mix is not None else 1, side, side, generator=generator)
-    spectrum = torch.fft.rfft2(planes) * scale
-    angle = math.radians(direction_deg)
-    slip = speed * (fx * math.cos(angle) - fy * math.sin(angle))
-    clip = torch.stack(
-        [torch.fft.irfft2(spectrum * torch.exp(-2j * math.pi * k * slip)) for k in range(frames)], dim=1
-    )[:, :, :height, :width]
+    planes = noise_planes(channels if mix is not None else 1, 2 * max(height, width), generator)
+    clip = drifted(planes, frames, direction_deg, speed)[:, :, :height, :width]
     coloured = clip.expand(channels, -1, -1, -1) if mix is None else torch.einsum("ij,jthw->ithw", mix, clip)
     return to_contrast(coloured[None], 0.25)[0]
+
+
+def without_seam(planes: Float[Tensor, "channel rows columns"]) -> Float[Tensor, "channel rows columns"]:
+    """The part of a texture that fits itself at opposite edges, so that it can drift round and round.
+
+    What is taken away is the smooth field that makes up for the jump from edge to edge (Moisan 2011).
+    """
+    rows, columns = planes.shape[1:]
+    jump = torch.zeros_like(planes)
+    down, across = planes[:, -1] - planes[:, 0], planes[:, :, -1] - planes[:, :, 0]
+    jump[:, 0] += down
+    jump[:, -1] -= down
+    jump[:, :, 0] += across
+    jump[:, :, -1] -= across
+    fy, fx = torch.fft.fftfreq(rows)[:, None], torch.fft.rfftfreq(columns)
+    bend = 2 * torch.cos(2 * math.pi * fy) + 2 * torch.cos(2 * math.pi * fx) - 4
+    bend[0, 0] = 1
+    smooth = torch.fft.rfft2(jump) / bend
+    smooth[:, 0, 0] = 0
+    return planes - torch.fft.irfft2(smooth, s=(rows, columns))
 
 
 def flat(shape: Shape, colour: tuple[float, ...]) -> Stimulus:

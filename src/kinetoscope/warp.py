@@ -33,6 +33,11 @@ def pixel_grid(
     return torch.stack([columns, rows])[None]
 
 
+def from_middle(height: int, width: int) -> Float[Tensor, "1 2 height width"]:
+    """Pixel positions counted from the frame's middle, x then y."""
+    return pixel_grid(height, width) - torch.tensor([(width - 1) / 2, (height - 1) / 2]).view(1, 2, 1, 1)
+
+
 def sample(images: Images, positions: Positions) -> Float[Tensor, "*_ channel height width"]:
     """Bilinear values of `images` at `positions`; differentiable in both (Li & Li 2025, eq. 2-3).
 

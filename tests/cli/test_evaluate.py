@@ -58,6 +58,36 @@ def test_depth_leaves_rows_a_report_and_a_figure(tmp_path, capsys):
         assert figure.width == 1600
 
 
+@pytest.mark.slow
+def test_tuning_compares_layer_by_layer_and_goes_on(tmp_path, capsys):
+    words = [
+        "evaluate",
+        "tuning",
+        "motion13",
+        "--weights",
+        "random",
+        "--layers",
+        "conv1,conv2",
+        "--units",
+        "2",
+    ]
+    words += ["--size", "8x24x24", "--steps", "2", "--out", str(tmp_path)]
+    assert (main([*words, "--quiet"]), capsys.readouterr().out) == (0, f"{tmp_path / 'report.md'}\n")
+    content = json.loads((tmp_path / "tuning.json").read_text())
+    assert [layer["layer"] for layer in content["layers"]] == ["conv1", "conv2"]
+    assert all(len(layer["units"]) == 2 for layer in content["layers"])
+    assert all({"gratings", "texture"} == set(layer["agreement"]) for layer in content["layers"])
+    report = (tmp_path / "report.md").read_text()
+    assert report.count("| conv2 |") >= 2
+    with Image.open(tmp_path / "tuning.png") as figure:
+        assert figure.width == 1600
+    assert (tmp_path / "layers" / "conv1" / "conv1" / "0" / "summary.png").exists()
+    before = (tmp_path / "layers" / "conv1" / "tuning.json").stat().st_mtime_ns
+    assert main(words) == 0
+    assert "2 of 2 units are finished" in capsys.readouterr().err
+    assert (tmp_path / "layers" / "conv1" / "tuning.json").stat().st_mtime_ns == before
+
+
 @pytest.mark.parametrize(
     ("words", "status", "told"),
     [

@@ -20,6 +20,7 @@ from .sanity import sanity
 from .search import search
 from .temporal import temporal
 from .train import train
+from .tune import tune
 from .visualize import visualize
 
 app = typer.Typer(
@@ -46,7 +47,7 @@ def kinetoscope(
 
 VERBS = (
     demo, models, layers, visualize, decompose, sanity, ablate,
-    feature_maps, kernels, attribute, search, decode, temporal, train,
+    feature_maps, kernels, attribute, search, decode, temporal, train, tune,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)

@@ -25,6 +25,7 @@ from .options import (
     takes,
 )
 from .progress import Reporter
+from .tuned import LayerTuning, tuned_layers
 
 evaluate = typer.Typer(no_args_is_help=True, help="Measure what the pictures claim.")
 
@@ -140,6 +141,16 @@ def depth(asked: Depth) -> None:
         content = {"settings": facts, "rows": rows}
         _leave(asked.out, "depth", content, depth_report(rows, title, facts), draw_depth(rows, title))
     typer.echo(asked.out / "report.md")
+
+
+@evaluate.command()
+@takes(LayerTuning)
+def tuning(asked: LayerTuning) -> None:
+    """Hold pictures against what is measured, layer by layer: directions and speeds, shown and preferred.
+
+    Finished pictures and finished layers are kept: running the same command again goes on.
+    """
+    typer.echo(tuned_layers(asked))
 
 
 def _environment() -> dict[str, Any]:

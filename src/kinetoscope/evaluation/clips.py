@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..motion.metrics import temporal_variance
 from ..types import Flow, Image, Velocity, Video
-from ..warp import content_velocity, pixel_grid, resize_field, sample
+from ..warp import content_velocity, from_middle, resize_field, sample
 
 Motion = Callable[[Tensor, float], Tensor]
 """Where content seen at p (1, 2, H, W), pixels from the frame's middle, at a time t was at time 0."""
@@ -95,11 +95,6 @@ def planted_clip(texture: Image, motion: Motion, frames: int, height: int, width
     # the field does not depend on time: content at p moves to where content of a frame earlier came from
     velocity = motion(places, -1.0) - places
     return PlantedClip(video, velocity.expand(frames - 1, -1, -1, -1))
-
-
-def from_middle(height: int, width: int) -> Float[Tensor, "1 2 height width"]:
-    """Pixel positions counted from the frame's middle, x then y."""
-    return pixel_grid(height, width) - torch.tensor([(width - 1) / 2, (height - 1) / 2]).view(1, 2, 1, 1)
 
 
 def middle_of(texture: Image) -> Float[Tensor, "1 2 1 1"]:

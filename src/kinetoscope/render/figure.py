@@ -12,6 +12,7 @@ from ..results import UnitResult
 from .changes import draw_light, draw_textures
 from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words, wheel_rgba
 from .frames import pick, to_frame, to_frames
+from .polar import draw_measured
 from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, own_defaults, say
 from .words import (
     NOTHING_WORDS,
@@ -58,14 +59,15 @@ def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float =
     """
     time, _, height, width = result.video.shape
     shape = height / width
-    panel = min(max(_PANEL * shape, 2.3), 3.6)
+    tuned = record.get("tuning")
+    panel = min(max(_PANEL * shape, 2.3 if tuned is None else _PANEL), 3.6)
     strip = min(max(_STRIP * shape, 0.6), 2.0)
     top = 1.75
     below = top + panel + 0.75
     page = Sheet(below + 3 * (strip + 0.68) + 0.1)
     _draw_title(page, record, (time, height, width))
     draw_textures(page, result.decomposition, MARGIN, top, (_PANEL, panel))
-    _draw_mean_motion(page, result, 4.1, top, panel, scale)
+    _draw_mean_motion(page, result, 4.1, top, panel, scale, tuned)
     _draw_slice(page, result, 10.05, top, panel)
     _draw_numbers(page, record, 12.75, top - 0.33, panel + 0.33)
     _draw_strips(page, result, record, below, strip, scale)
@@ -94,7 +96,13 @@ def _draw_title(page: Sheet, record: Mapping[str, Any], shape: tuple[int, int, i
 
 
 def _draw_mean_motion(
-    page: Sheet, result: UnitResult, x: float, y: float, height: float, scale: float
+    page: Sheet,
+    result: UnitResult,
+    x: float,
+    y: float,
+    height: float,
+    scale: float,
+    tuned: Mapping[str, Any] | None,
 ) -> None:
     mean = result.decomposition.coherent_velocity.detach().cpu().float().mean(dim=0)
     fastest = float(torch.linalg.vector_norm(mean, dim=0).max())
@@ -106,8 +114,16 @@ def _draw_mean_motion(
         draw_arrows(axes, mean.numpy())
     else:
         say(axes, "no motion" if result.motion.label not in NOTHING_WORDS else "no finding")
-    side = 1.15
     left = x + _PANEL + 0.5
+    clipped = bool((torch.linalg.vector_norm(result.decomposition.velocity, dim=1) > scale).any())
+    if tuned is None:
+        _draw_wheel(page, left, y, 1.15, scale_words(scale, clipped))
+    else:
+        _draw_wheel(page, left, y, 0.72, scale_words(scale, clipped))
+        draw_measured(page, tuned, left - 0.32, y + 1.76)
+
+
+def _draw_wheel(page: Sheet, left: float, y: float, side: float, words: str) -> None:
     wheel = page.axes(left, y + 0.3, side, side)
     wheel.imshow(wheel_rgba(230))
     wheel.set_axis_off()
@@ -116,10 +132,9 @@ def _draw_mean_motion(
     page.text(middle, y + side + 0.46, "down 270°", 8.5, ha="center")
     page.text(left - 0.06, y + 0.3 + side / 2, "left\n180°", 8.5, ha="right", va="center")
     page.text(left + side + 0.06, y + 0.3 + side / 2, "right\n0°", 8.5, ha="left", va="center")
-    clipped = bool((torch.linalg.vector_norm(result.decomposition.velocity, dim=1) > scale).any())
-    first, second = scale_words(scale, clipped).replace("brightness ", "brightness\n").split("\n")
-    page.text(middle, y + side + 0.78, first, 8.5, MUTED, ha="center")
-    page.text(middle, y + side + 0.95, second, 8.5, ha="center")
+    first, second = words.replace("brightness ", "brightness\n").split("\n")
+    page.text(middle, y + side + 0.78 - (0.1 if side < 1 else 0), first, 8.5, MUTED, ha="center")
+    page.text(middle, y + side + 0.95 - (0.1 if side < 1 else 0), second, 8.5, ha="center")
 
 
 def _draw_slice(page: Sheet, result: UnitResult, x: float, y: float, height: float) -> None:

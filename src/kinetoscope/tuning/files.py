@@ -1,0 +1,161 @@
+"""What a tuning leaves on disk: numbers, arrays, a table, pictures and a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import numpy as np
+
+from ..records import plain, unit_directory, write_arrays, write_bytes_atomically, write_json
+from ..render.card import template
+from ..render.figure import draw_summary
+from ..render.files import record_of, scale_of
+from ..render.tuned_layer import draw_layer
+from ..render.tuning import draw_panel, optimum_cell, texture_curve
+from ..render.words import number, title_of
+from .report import as_csv
+
+if TYPE_CHECKING:
+    from .measure import Tuning
+
+RECORD, TABLE, ARRAYS = "tuning.json", "tuning.csv", "responses.safetensors"
+COLUMNS = (
+    "unit",
+    "direction",
+    "dsi",
+    "osi",
+    "speed [px/frame]",
+    "wavelength [px]",
+    "F1/F0",
+    "plaids",
+    "answers most to",
+)
+COMPARED = ("shown", "off gratings", "off own texture")
+
+
+def save_tuning(tuning: "Tuning", directory: str | Path) -> Path:
+    """Write everything; `tuning.json` comes last and marks it as finished. Returns the page's path.
+
+    Raises:
+        OutputUnwritable: a file cannot be written.
+    """
+    page = write_parts(tuning, Path(directory), {})
+    write_json(Path(directory) / RECORD, document(tuning, {}))
+    return page
+
+
+def document(tuning: "Tuning", named: Mapping[str, Any]) -> dict[str, Any]:
+    """What `tuning.json` holds; `named`: how model and weights were named."""
+    return plain({**named, **tuning.record, "units": rows_of(tuning), "agreement": tuning.agreement}, RECORD)
+
+
+def rows_of(tuning: "Tuning") -> list[dict[str, Any]]:
+    """One entry per unit, plain JSON values."""
+    return [unit.to_json() for unit in tuning.units]
+
+
+def write_parts(tuning: "Tuning", directory: Path, named: Mapping[str, Any]) -> Path:
+    """Write all files but `tuning.json`; returns the page's path."""
+    rows, axes = rows_of(tuning), plain(tuning.record["axes"])
+    write_arrays(directory / ARRAYS, tuning.responses)
+    write_bytes_atomically(directory / TABLE, as_csv(rows).encode("utf-8", "backslashreplace"))
+    arrays = {key: part.numpy() for key, part in tuning.responses.items()}
+    titles = []
+    for index, row in enumerate(rows):
+        folder = unit_directory(directory, tuning.layer, row["unit"])
+        own = {key: part[index] for key, part in arrays.items()}
+        titles.append(
+            title_of({**tuning.record, **named, "unit": row["unit"], "unit_name": row["unit_name"]})
+        )
+        write_bytes_atomically(folder / "tuning.png", draw_panel(row, own, axes, titles[-1]))
+        picture = tuning.pictures.get(row["unit"])
+        if picture is not None:
+            told = replace(picture, record={**picture.record, "tuning": beside_picture(row, own, axes)})
+            write_bytes_atomically(
+                folder / "summary.png", draw_summary(told, record_of(told), scale_of(picture))
+            )
+    layer_title = f"Tuning of {named.get('model') or tuning.record['network']} / {tuning.layer}"
+    agreement = None if tuning.agreement is None else plain(tuning.agreement)
+    write_bytes_atomically(directory / "layer.png", draw_layer(rows, agreement, layer_title))
+    return _write_page(tuning, directory, rows, titles, layer_title)
+
+
+def beside_picture(
+    row: Mapping[str, Any], arrays: Mapping[str, np.ndarray], axes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the summary figure draws beside the motion picture."""
+    place = optimum_cell(row, axes)
+    curve = np.zeros(1) if place is None else arrays["gratings"][place].mean(axis=1)
+    return plain(
+        {
+            "gratings": curve.tolist(),
+            "texture": texture_curve(row, arrays, axes).tolist(),
+            "numbers": {
+                name: {key: part[key] for key in ("preferred_direction_deg", "dsi")}
+                for name, part in (("gratings", row), ("texture", row["texture"]))
+            },
+            "shown_deg": row["shown"]["direction_deg"],
+            "beaten_by": row["beaten_by"],
+        }
+    )
+
+
+def _write_page(
+    tuning: "Tuning", directory: Path, rows: Sequence[Mapping[str, Any]], titles: Sequence[str], title: str
+) -> Path:
+    compared = [row for row in rows if "shown" in row]
+    size = " x ".join(map(str, tuning.shape[1:]))
+    facts = (
+        f"{len(rows)} units; stimuli of {size} (frames x height x width) at contrast "
+        f"{tuning.record['contrast']:g}; answers: {tuning.record['response']}, less that to mid grey."
+    )
+    shown = []
+    for row, name in zip(rows, titles, strict=True):
+        folder = unit_directory(directory, tuning.layer, row["unit"]).relative_to(directory)
+        base = quote(folder.as_posix(), safe="/", errors="surrogatepass")
+        shown.append(
+            {
+                "anchor": f"u{row['unit']}",
+                "base": base,
+                "name": name,
+                "cells": _cells(row, bool(compared)),
+                "summary": "shown" in row,
+            }
+        )
+    html = template("tuning.html.j2").render(
+        title=title,
+        facts=facts,
+        beaten=[(f"unit {row['unit']}", row["beaten_by"]) for row in compared if row["beaten_by"]],
+        compared=len(compared),
+        columns=COLUMNS + (COMPARED if compared else ()),
+        rows=shown,
+    )
+    return write_bytes_atomically(directory / "index.html", html.encode("utf-8", "backslashreplace"))
+
+
+def _cells(row: Mapping[str, Any], compared: bool) -> list[str]:
+    own = [
+        f"{row['unit']} {row['unit_name']}".strip(),
+        number(row["preferred_direction_deg"], "{:.0f}°"),
+        number(row["dsi"]),
+        number(row["osi"]),
+        number(row["preferred_speed_px_per_frame"]),
+        number(row["preferred_wavelength_px"], "{:g}"),
+        number(row["f1_f0"]),
+        str((row["plaids"] or {}).get("class") or number(None)),
+        row["best_stimulus"],
+    ]
+    if not compared:
+        return own
+    shown = row.get("shown")
+    if shown is None:
+        return [*own, number(None), number(None), number(None)]
+    arrow = number(shown["direction_deg"], "{:.0f}°")
+    error = row["error_deg"]
+    return [
+        *own,
+        f"{shown['label']} {arrow}",
+        *(number(error[key], "{:.0f}°") for key in ("gratings", "texture")),
+    ]
