@@ -1,17 +1,15 @@
 """Depth: each measure at its extremes, and a run over two layers."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from kinetoscope import pipeline
 from kinetoscope.errors import LayerNotFound, SettingInvalid
 from kinetoscope.evaluation.clips import drift, expansion, planted_clip, rotation, shear
 from kinetoscope.evaluation.depth import (
     affine_r2,
     distinct_directions,
-    evaluate_depth,
+    measure,
+    patch_px,
     plan_depth,
     spaced_units,
 )
@@ -44,6 +42,22 @@ def test_directions_are_counted():
     assert distinct_directions(torch.cat([even, 0.1 * -even])) == pytest.approx(1.36, abs=0.02)
 
 
+@pytest.mark.parametrize("side", [4, 6, 12])
+def test_patches_have_their_side(side):
+    rows, columns = torch.arange(24)[:, None] // side, torch.arange(36) // side
+    board = (rows + columns) % 2 * 2.0 - 1
+    assert patch_px(torch.stack([board, 0.3 * board])) == pytest.approx(side)
+    assert patch_px(torch.stack([board, board.abs() * 0.1])) == pytest.approx(side)
+
+
+def test_patches_of_one_motion_fill_the_frame_and_still_ones_are_none():
+    even = drift(40, 1.0).view(2, 1, 1).expand(2, 18, 26)
+    assert patch_px(even) == pytest.approx((18 + 26) / 2)
+    assert patch_px(0.01 * even) is None
+    half = even * (torch.arange(26) < 13)
+    assert patch_px(half) == pytest.approx((18 + 13) / 2)
+
+
 def test_units_are_spread_evenly():
     assert spaced_units(16, 4) == [0, 4, 8, 12]
     assert spaced_units(3, 8) == [0, 1, 2]
@@ -51,9 +65,7 @@ def test_units_are_spread_evenly():
         spaced_units(16, 0)
 
 
-def test_a_run_measures_every_unit_of_the_plan(monkeypatch):
-    few = {"default": replace(pipeline.OPTIMAL_PRESETS["default"], steps=2)}
-    monkeypatch.setattr(pipeline, "OPTIMAL_PRESETS", few)
+def test_the_plan_goes_from_shallow_to_deep():
     model = load_model("motion13", weights="random", seed=1)
     everything = plan_depth(model, card_of(model), None, 2)
     layers = [layer for layer, _ in everything]
@@ -62,11 +74,13 @@ def test_a_run_measures_every_unit_of_the_plan(monkeypatch):
     plan = plan_depth(model, card_of(model), ["conv1", "fc"], 2, (8, 16, 24))
     half = model.conv1.out_channels // 2
     assert plan == [("conv1", [0, half]), ("fc", [0, 6])]
-    found = list(evaluate_depth(model, plan, size=(8, 16, 24)))
-    assert [(motion.layer, motion.unit, motion.depth) for motion in found] == [
-        ("conv1", 0, 0), ("conv1", half, 0), ("fc", 0, 1), ("fc", 6, 1),
-    ]  # fmt: skip
-    assert all(0 <= motion.coherence <= 1 and motion.seconds > 0 for motion in found)
-    assert found[0].to_json()["layer"] == "conv1"
     with pytest.raises(LayerNotFound, match="conv9"):
         plan_depth(model, card_of(model), ["conv9"], 2)
+
+
+def test_a_result_is_measured(result_factory):
+    motion = measure(result_factory(6, 16, 20, (1.0, 0.0)), "conv1", 3, 2)
+    assert (motion.layer, motion.unit, motion.depth) == ("conv1", 3, 2)
+    assert motion.directions == pytest.approx(1)
+    assert motion.patch_px == pytest.approx((16 + 20) / 2)
+    assert motion.to_json()["layer"] == "conv1"

@@ -1,9 +1,13 @@
 """Tables say what the rows say."""
 
+import math
+import random
+from statistics import median
+
 import pytest
 
-from kinetoscope.evaluation.metrics import Spread
-from kinetoscope.evaluation.report import along, cell, depth_report, planted_report
+from kinetoscope.evaluation.metrics import Spread, interval
+from kinetoscope.evaluation.report import along, cell, depth_report, planted_report, with_depth
 from kinetoscope.render.words import MISSING
 
 
@@ -55,7 +59,7 @@ def test_distance_is_along_the_truth():
 
 def test_depth_has_a_line_per_layer():
     unit = dict.fromkeys(
-        ("mean_speed_px_per_frame", "coherence", "directions", "coherent_share", "psnr_db"), 1.0
+        ("mean_speed_px_per_frame", "coherence", "directions", "coherent_share", "psnr_db", "patch_px"), 1.0
     )
     rows = [{**unit, "layer": name, "affine_r2": None, "seconds": 2.0} for name in ("conv1", "conv1", "fc")]
     lines = depth_report(rows, "Motion by depth: m", {"model": "m", "steps": None}).splitlines()
@@ -65,3 +69,22 @@ def test_depth_has_a_line_per_layer():
         ["| fc", "1"],
     ]
     assert not any("None" in line for line in lines)
+
+
+def test_intervals_hold_the_number_and_shrink_with_the_count():
+    draw = random.Random(1)
+    few, many = ([draw.gauss(3.0, 1.0) for _ in range(count)] for count in (12, 300))
+    wide, narrow = (interval([values], lambda groups: median(groups[0])) for values in (few, many))
+    for (low, high), values in ((wide, few), (narrow, many)):
+        assert low <= median(values) <= high
+    # a median's deviation is 1.25 sigma / sqrt(n)
+    assert narrow[1] - narrow[0] == pytest.approx(2 * 1.96 * 1.25 / math.sqrt(300), rel=0.3)
+    assert interval([[]], lambda groups: None) is None
+
+
+def test_what_grows_with_depth_correlates_with_it():
+    groups = [[1.0, 1.2, 0.9], [2.0, 2.2, 1.8], [3.0, 3.1, 2.9]]
+    assert with_depth(groups) > 0.9
+    assert with_depth([group[::-1] for group in groups[::-1]]) < -0.9
+    low, high = interval(groups, with_depth)
+    assert 0.8 < low <= high <= 1

@@ -1,27 +1,16 @@
 """`kinetoscope evaluate`: how far to trust the pictures, measured."""
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from .by_layer import ByLayer, loaded, pictures
 from .options import (
     Debug,
-    Device,
-    Model,
     Out,
-    Precision,
-    PrecisionChoice,
-    Preset,
-    PresetChoice,
     Quiet,
-    Seed,
-    Size,
-    Steps,
-    Weights,
-    read_size,
     takes,
 )
 from .progress import Reporter
@@ -73,71 +62,29 @@ def planted(
     typer.echo(out / "report.md")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Depth:
-    """What `evaluate depth` is asked for."""
-
-    model: Model
-    out: Out
-    weights: Weights = "default"
-    layers: Annotated[
-        str | None, typer.Option(metavar="L1,L2", help="Shallow to deep; all with weights.")
-    ] = None
-    units: Annotated[int, typer.Option(min=1, metavar="N", help="Per layer, spread evenly.")] = 8
-    preset: PresetChoice = Preset.default
-    size: Size = None
-    steps: Steps = None
-    seed: Seed = 0
-    device: Device = "cpu"
-    precision: PrecisionChoice = Precision.fp32
-    quiet: Quiet = False
-    debug: Debug = False
-
-
 @evaluate.command()
-@takes(Depth)
-def depth(asked: Depth) -> None:
-    """Measure how motion changes with depth: speed, coherence, affine fit, directions, per layer."""
-    from ..evaluation.depth import UnitMotion, evaluate_depth, plan_depth
-    from ..evaluation.report import depth_report
-    from ..models.registry import card_of, load_model
-    from ..render.evaluation import draw_depth
-    from .folder import ensure_device, writable_folder
+@takes(ByLayer)
+def depth(asked: ByLayer) -> None:
+    """Measure how motion changes with depth: speed, coherence, affine fit, directions, patches, per layer.
 
-    clip = read_size(asked.size)
-    ensure_device(asked.device)
-    network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
-    names = None if asked.layers is None else asked.layers.split(",")
-    plan = plan_depth(network, card_of(network), names, asked.units, clip)
-    found: list[UnitMotion] = []
-    labels = [f"{layer}:{unit}" for layer, chosen in plan for unit in chosen]
-    with writable_folder(asked.out), Reporter(labels, quiet=asked.quiet) as reporter:
-        motions = evaluate_depth(
-            network,
-            plan,
-            preset=asked.preset.value,
-            size=clip,
-            steps=asked.steps,
-            seed=asked.seed,
-            device=asked.device,
-            precision=asked.precision.value,
-            progress=lambda _, step, count: reporter.step(len(found), step, count),
-        )
-        for motion in motions:
-            found.append(motion)
-        rows = [motion.to_json() for motion in found]
-        facts = {
-            "model": asked.model,
-            "weights": asked.weights,
-            "preset": asked.preset.value,
-            "size": clip,
-            "steps": asked.steps,
-            "seed": asked.seed,
-            "device": asked.device,
-            "precision": asked.precision.value,
-            **_environment(),
-        }
-        title = f"Motion by depth: {asked.model}, weights {asked.weights}"
+    Finished pictures are kept: running the same command again goes on.
+    """
+    from ..evaluation.depth import measure
+    from ..evaluation.report import depth_report
+    from ..reading import load_result
+    from ..records import unit_directory
+    from ..render.evaluation import draw_depth
+    from .folder import writable_folder
+
+    network, plan = loaded(asked)
+    rows = []
+    with writable_folder(asked.out):
+        for place, (layer, units) in enumerate(plan):
+            run = pictures(asked, network, layer, units, "bank")
+            for unit in units:
+                result = load_result(unit_directory(run, layer, unit))
+                rows.append(measure(result, layer, unit, place).to_json())
+        title, facts = f"Motion by depth: {asked.model}, weights {asked.weights}", asked.facts()
         content = {"settings": facts, "rows": rows}
         _leave(asked.out, "depth", content, depth_report(rows, title, facts), draw_depth(rows, title))
     typer.echo(asked.out / "report.md")

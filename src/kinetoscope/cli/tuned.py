@@ -6,19 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import (
-    Computing,
-    Model,
-    Out,
-    Precision,
-    PrecisionChoice,
-    Preset,
-    PresetChoice,
-    Size,
-    Steps,
-    Weights,
-    read_size,
-)
+from .by_layer import ByLayer, loaded, pictures
 from .progress import Reporter
 
 if TYPE_CHECKING:
@@ -26,56 +14,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerTuning(Computing):
+class LayerTuning(ByLayer):
     """What `evaluate tuning` is asked for."""
 
-    model: Model
-    out: Out
-    weights: Weights = "default"
-    layers: Annotated[
-        str | None, typer.Option(metavar="L1,L2", help="Shallow to deep; all with weights.")
-    ] = None
-    units: Annotated[int, typer.Option(min=1, metavar="N", help="Per layer, spread evenly.")] = 8
     compare: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="A `visualize` run of these layers; else one is made, from noise."),
     ] = None
-    preset: PresetChoice = Preset.default
-    size: Size = None
-    steps: Steps = None
-    precision: PrecisionChoice = Precision.fp32
 
 
 def tuned_layers(asked: LayerTuning) -> Path:
     """Measure every layer that is not finished, and write `report.md`; returns its path."""
-    from ..evaluation.depth import plan_depth
     from ..evaluation.tuned import tuning_report
-    from ..models.registry import card_of, load_model
     from ..records import write_bytes_atomically, write_json
     from ..render.tuned_layer import draw_layers
-    from ..request import versions
-    from .folder import ensure_device, writable_folder
+    from .folder import writable_folder
 
-    ensure_device(asked.device)
-    network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
-    names = None if asked.layers is None else asked.layers.split(",")
-    plan = plan_depth(network, card_of(network), names, asked.units, read_size(asked.size))
+    network, plan = loaded(asked)
     with writable_folder(asked.out):
         found = [_layer(asked, network, layer, units) for layer, units in plan]
-        facts = {
-            "model": asked.model,
-            "weights": asked.weights,
-            "preset": asked.preset.value,
-            "size": asked.size,
-            "steps": asked.steps,
-            "seed": asked.seed,
-            "device": asked.device,
-            **versions(),
-        }
         title = f"Pictures against measurements: {asked.model}"
         write_bytes_atomically(asked.out / "tuning.png", draw_layers(found, title))
-        write_json(asked.out / "tuning.json", {"settings": facts, "layers": found})
-        report = tuning_report(found, title, facts)
+        write_json(asked.out / "tuning.json", {"settings": asked.facts(), "layers": found})
+        report = tuning_report(found, title, asked.facts())
         return write_bytes_atomically(asked.out / "report.md", report.encode("utf-8", "backslashreplace"))
 
 
@@ -88,15 +49,15 @@ def _layer(asked: LayerTuning, network: "nn.Module", layer: str, units: list[int
     from .tune import Task, pictures_of
 
     wanted = ",".join(map(str, units))
-    run = asked.compare or _pictures(asked, network, layer, wanted)
+    run = asked.compare or pictures(asked, network, layer, units, "noise")
     out = asked.out / "layers" / safe_component(layer)
-    pictures, missing = pictures_of(run, layer, wanted, network)
+    shown, missing = pictures_of(run, layer, wanted, network)
     task = Task(
         model=asked.model,
         network=network,
         layer=layer,
         units=wanted,
-        pictures=pictures,
+        pictures=shown,
         seed=asked.seed,
         device=asked.device,
         precision=asked.precision.value,
@@ -107,26 +68,3 @@ def _layer(asked: LayerTuning, network: "nn.Module", layer: str, units: list[int
                 reporter.note(f"not in {run}, so measured only: units {', '.join(missing)}")
             task.run(out, reporter)
     return read_record(out / RECORD)
-
-
-def _pictures(asked: LayerTuning, network: "nn.Module", layer: str, units: str) -> Path:
-    """Visualize the units that lie not finished; returns the run's folder."""
-    from ..request import Options
-    from .run import Work, one_by_one, plan, run_units
-    from .workers import together
-
-    options = Options(
-        preset=asked.preset.value,
-        size=read_size(asked.size),
-        steps=asked.steps,
-        seed=asked.seed,
-        seeds=1,
-        start="noise",
-        device=asked.device,
-        precision=asked.precision.value,
-    )
-    run = plan(asked.model, network, layer, units, asked.out / "pictures", options)
-    work: Work = one_by_one
-    if asked.device == "cpu":
-        work = together(asked.model, options, weights=asked.weights, seed=asked.seed)
-    return run_units(run, force=asked.force, quiet=asked.quiet, work=work).parent

@@ -1,19 +1,17 @@
 """Does motion grow more complex with depth? What Li & Li 2025 see by eye, measured per layer."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
-from ..account import Account, Progress
 from ..errors import SettingInvalid
 from ..models.card import ModelCard
-from ..pipeline import request_for
 from ..records import plain
-from ..request import Options
 from ..results import UnitResult
 from ..types import Velocity
 from ..units.layers import list_layers
@@ -36,6 +34,8 @@ class UnitMotion:
             [0, 1]; None where the velocity is even.
         directions: number of distinct directions, the exponential of the entropy of the direction histogram
             weighted by speed: 1, all in one sector of 45 degrees, to 8, evenly spread; 0, nothing moves.
+        patch_px: how far, along rows and columns, the mean coherent motion keeps within 45 degrees of what it
+            is at a place, at most the frame's side; None where nothing moves.
         coherent_share: share of the temporal variance that coherent motion explains.
         psnr_db: of the reconstruction.
         seconds: of the optimization and the decomposition.
@@ -50,6 +50,7 @@ class UnitMotion:
     coherence: float
     affine_r2: float | None
     directions: float
+    patch_px: float | None
     coherent_share: float
     psnr_db: float
     seconds: float
@@ -88,6 +89,35 @@ def distinct_directions(velocity: Velocity) -> float:
     return math.exp(float(-torch.special.xlogy(share, share).sum()))
 
 
+def patch_px(field: Float[Tensor, "2 height width"]) -> float | None:
+    """Mean extent of the stretch about a place, along its row and its column, that moves its way.
+
+    A board of patches that move in opposite directions gives the patches' side, a field of one direction the
+    mean of the frame's sides. Places slower than `NO_DRIFT` belong to no stretch; None where all are.
+    """
+    speed = field.norm(dim=0)
+    moving = speed >= NO_DRIFT
+    if not bool(moving.any()):
+        return None
+    heading = field / speed.clamp(min=NO_DRIFT) * moving
+    along_rows = _extent(heading) + _extent(heading.flip(2)).flip(1) - 1
+    turned = heading.transpose(1, 2)
+    along_columns = (_extent(turned) + _extent(turned.flip(2)).flip(1) - 1).T
+    return float(((along_rows + along_columns)[moving] / 2).mean())
+
+
+def _extent(heading: Float[Tensor, "2 height width"]) -> Float[Tensor, "height width"]:
+    """How many places from each one on, itself among them, head the same way as it, rightward."""
+    near, width = math.cos(math.radians(SECTOR_DEG)), heading.shape[2]
+    alike = torch.ones(heading.shape[1:], dtype=torch.bool)
+    extent = alike.float()
+    for step in range(1, width):
+        cosine = (heading[:, :, : width - step] * heading[:, :, step:]).sum(dim=0)
+        alike = alike[:, : width - step] & (cosine >= near)
+        extent[:, : width - step] += alike
+    return extent
+
+
 def measure(result: UnitResult, layer: str, unit: int, depth: int) -> UnitMotion:
     """The motion of one visualized unit in the numbers of `UnitMotion`."""
     velocity, motion = result.decomposition.velocity, result.motion
@@ -101,9 +131,10 @@ def measure(result: UnitResult, layer: str, unit: int, depth: int) -> UnitMotion
         coherence=motion.coherence,
         affine_r2=affine_r2(velocity),
         directions=distinct_directions(velocity),
+        patch_px=patch_px(result.decomposition.coherent_velocity.detach().cpu().float().mean(dim=0)),
         coherent_share=result.decomposition.variance_explained["coherent"],
         psnr_db=result.decomposition.psnr_db,
-        seconds=sum(result.record["seconds"].values()),
+        seconds=sum(part for part in result.record.get("seconds", {}).values() if part is not None),
     )
 
 
@@ -148,30 +179,3 @@ def spaced_units(count: int, wanted: int) -> list[int]:
         raise SettingInvalid(f"{wanted} units per layer; give 1 or more")
     number = min(count, wanted)
     return [index * count // number for index in range(number)]
-
-
-def evaluate_depth(
-    model: nn.Module,
-    plan: Sequence[tuple[str, Sequence[int]]],
-    *,
-    preset: str = "default",
-    size: tuple[int, int, int] | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    device: str = "cpu",
-    precision: str = "fp32",
-    progress: Progress | None = None,
-) -> Iterator[UnitMotion]:
-    """Visualize units of several layers and measure their motion, each as soon as it is finished.
-
-    Args:
-        model: any video network; it comes back as it was.
-        plan: as `plan_depth` gives it.
-        preset, size, steps, seed, device, precision: as for `pipeline.visualize_each`.
-        progress: called with the unit's place in its layer's list, the step, and the number of steps.
-    """
-    options = Options(preset=preset, size=size, steps=steps, seed=seed, device=device, precision=precision)
-    for depth, (layer, units) in enumerate(plan):
-        request = request_for(model, layer, units, options)
-        for unit, result in zip(request.units, Account(request, progress).results(), strict=True):
-            yield measure(result, layer, unit, depth)

@@ -1,7 +1,8 @@
 """How far what was recovered is from what was planted. Each states its best and its worst value."""
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -110,3 +111,31 @@ def spread(values: Sequence[float | None]) -> Spread | None:
     middle = len(known) // 2
     median = known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
     return Spread(known[0], median, known[-1], len(known))
+
+
+RESAMPLES = 1000
+"""Drawings with replacement of which an interval is made."""
+
+
+def interval(
+    groups: Sequence[Sequence[float]], statistic: Callable[[Sequence[Sequence[float]]], float | None]
+) -> tuple[float, float] | None:
+    """95 % bootstrap interval (percentiles) of a number of several groups, each drawn anew by itself.
+
+    Args:
+        groups: measurements, such as one list per layer.
+        statistic: the number; None where it is not defined, which drawings leave out.
+
+    Returns:
+        Its 2.5th and 97.5th percentile over `RESAMPLES` drawings; None where it is never defined.
+    """
+    dice = random.Random(0)
+    drawn = [
+        value
+        for _ in range(RESAMPLES)
+        if (value := statistic([dice.choices(group, k=len(group)) for group in groups if group])) is not None
+    ]
+    if not drawn:
+        return None
+    drawn.sort()
+    return drawn[round(0.025 * (len(drawn) - 1))], drawn[round(0.975 * (len(drawn) - 1))]

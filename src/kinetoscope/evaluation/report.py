@@ -1,10 +1,12 @@
 """Findings as Markdown tables: medians with their range, in the order of the cases."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 from ..render.words import MISSING
-from .metrics import Spread, spread
+from ..tuning.agreement import rank_correlation
+from .metrics import Spread, interval, spread
 
 Row = Mapping[str, Any]
 Column = tuple[str, Callable[[Row], float | None], str]
@@ -85,8 +87,8 @@ def cell(values: Spread | None, form: str) -> str:
     """Median and range in a table's cell; the range is left out where there is none, a dash for nothing."""
     if values is None:
         return MISSING
-    least, median, greatest = (format(v, form) for v in (values.least, values.median, values.greatest))
-    return median if least == greatest else f"{median} [{least}, {greatest}]"
+    least, middle, greatest = (format(v, form) for v in (values.least, values.median, values.greatest))
+    return middle if least == greatest else f"{middle} [{least}, {greatest}]"
 
 
 def _why(rows: Sequence[Row]) -> str:
@@ -114,25 +116,78 @@ def along(path: Sequence[Sequence[float]], truth: Sequence[Sequence[float]]) -> 
     return [(x * end_x + y * end_y) / length for x, y in path]
 
 
+_DEPTH_COLUMNS: tuple[Column, ...] = (
+    ("mean speed, px/frame", lambda row: row["mean_speed_px_per_frame"], ".2f"),
+    ("coherence", lambda row: row["coherence"], ".2f"),
+    ("affine fit R²", lambda row: row["affine_r2"], ".2f"),
+    ("distinct directions, of 8", lambda row: row["directions"], ".1f"),
+    ("patches, px", lambda row: row["patch_px"], ".1f"),
+    ("coherent share", lambda row: row["coherent_share"], ".2f"),
+    ("PSNR, dB", lambda row: row["psnr_db"], ".1f"),
+    ("seconds", lambda row: row["seconds"], ".1f"),
+)
+
+
 def depth_report(rows: Sequence[Row], title: str, facts: Mapping[str, Any]) -> str:
-    """The report of `evaluate depth`: a line per layer, medians and ranges.
+    """The report of `evaluate depth`: a line per layer, then how each number goes with depth.
 
     Args:
         rows: as in `depth.json`.
         facts: settings and versions; printed.
     """
-    columns: tuple[Column, ...] = (
-        ("mean speed, px/frame", lambda row: row["mean_speed_px_per_frame"], ".2f"),
-        ("coherence", lambda row: row["coherence"], ".2f"),
-        ("affine fit R²", lambda row: row["affine_r2"], ".2f"),
-        ("distinct directions, of 8", lambda row: row["directions"], ".1f"),
-        ("coherent share", lambda row: row["coherent_share"], ".2f"),
-        ("PSNR, dB", lambda row: row["psnr_db"], ".1f"),
-        ("seconds", lambda row: row["seconds"], ".1f"),
-    )
     printed = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
     notes = (
-        f"{printed}. Each cell: median [least, greatest] over the layer's units. Velocities include jitter. "
-        "Definitions: `docs/evaluation.md`. Seconds are wall clock, upper bounds on a busy machine."
+        f"{printed}. Each cell: median over the layer's units and its 95 % interval (bootstrap). Velocities "
+        "include jitter, patches do not. Definitions: `docs/evaluation.md`. Seconds are wall clock, upper "
+        "bounds on a busy machine."
     )
-    return f"# {title}\n\n{notes}\n\n{_table(rows, ('layer',), columns)}\n"
+    by_layer = {layer: [row for row in rows if row["layer"] == layer] for layer in _in_order(rows)}
+    heads = ["layer", "n", *(head for head, _, _ in _DEPTH_COLUMNS)]
+    lines = [heads, ["---"] * len(heads)]
+    for layer, alike in by_layer.items():
+        cells = [_middle([value(row) for row in alike], form) for _, value, form in _DEPTH_COLUMNS]
+        lines.append([layer, str(len(alike)), *cells])
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"# {title}\n\n{notes}\n\n{table}\n\n## With depth\n\n{_trends(by_layer)}\n"
+
+
+def _in_order(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(row["layer"] for row in rows))
+
+
+def _middle(values: Sequence[float | None], form: str) -> str:
+    """Median and its interval in a cell."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return MISSING
+    bounds = interval([known], lambda groups: median(groups[0]))
+    return _with_bounds(median(known), bounds, form)
+
+
+def _with_bounds(value: float | None, bounds: tuple[float, float] | None, form: str) -> str:
+    if value is None:
+        return MISSING
+    if bounds is None or bounds[0] == bounds[1]:
+        return format(value, form)
+    return f"{value:{form}} [{bounds[0]:{form}}, {bounds[1]:{form}}]"
+
+
+def _trends(by_layer: Mapping[str, Sequence[Row]]) -> str:
+    """Rank correlation of each number with the layer's place, over all units, and its interval."""
+    lines = [
+        "Spearman's rank correlation with the layer's place, over all units, and its 95 % interval "
+        "(units drawn anew within each layer): above 0 the number grows with depth.",
+        "",
+        "| number | with depth |",
+        "|---|---|",
+    ]
+    for head, value, _ in _DEPTH_COLUMNS[:-2]:
+        groups = [[known for row in rows if (known := value(row)) is not None] for rows in by_layer.values()]
+        lines.append(f"| {head} | {_with_bounds(with_depth(groups), interval(groups, with_depth), '.2f')} |")
+    return "\n".join(lines)
+
+
+def with_depth(groups: Sequence[Sequence[float]]) -> float | None:
+    """Spearman's correlation of numbers with the place of their group; None for fewer than three numbers."""
+    values = [value for group in groups for value in group]
+    return rank_correlation([float(place) for place, group in enumerate(groups) for _ in group], values)

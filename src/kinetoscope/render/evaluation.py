@@ -169,7 +169,7 @@ def _draw_paths(page: Sheet, rows: Sequence[Row], x: float, top: float) -> None:
 DEPTH_PANELS = (
     ("mean_speed_px_per_frame", "mean speed, px/frame"),
     ("coherence", "coherence"),
-    ("affine_r2", "affine fit R² of the velocity"),
+    ("patch_px", "patches of one direction, px"),
     ("directions", "distinct directions, of 8"),
 )
 
