@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinetoscope import pipeline
+from kinetoscope.card import card_of
 from kinetoscope.errors import LayerNotFound, SettingInvalid
-from kinetoscope.evaluation.clips import drift, expansion, planted_clip, rotation, shear
 from kinetoscope.evaluation.depth import (
     affine_r2,
     distinct_directions,
@@ -15,7 +14,9 @@ from kinetoscope.evaluation.depth import (
     plan_depth,
     spaced_units,
 )
-from kinetoscope.models.registry import card_of, load_model
+from kinetoscope.inquiry import settle
+from kinetoscope.synthetic.planted import drift, expansion, planted_clip, rotation, shear
+from kinetoscope.zoo.registry import load_model
 
 
 def field(motion):
@@ -52,8 +53,8 @@ def test_units_are_spread_evenly():
 
 
 def test_a_run_measures_every_unit_of_the_plan(monkeypatch):
-    few = {"default": replace(pipeline.OPTIMAL_PRESETS["default"], steps=2)}
-    monkeypatch.setattr(pipeline, "OPTIMAL_PRESETS", few)
+    few = {"default": replace(settle.OPTIMAL_PRESETS["default"], steps=2)}
+    monkeypatch.setattr(settle, "OPTIMAL_PRESETS", few)
     model = load_model("motion13", weights="random", seed=1)
     everything = plan_depth(model, card_of(model), None, 2)
     layers = [layer for layer, _ in everything]

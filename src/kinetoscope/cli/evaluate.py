@@ -98,10 +98,11 @@ class Depth:
 @takes(Depth)
 def depth(asked: Depth) -> None:
     """Measure how motion changes with depth: speed, coherence, affine fit, directions, per layer."""
+    from ..card import card_of
     from ..evaluation.depth import UnitMotion, evaluate_depth, plan_depth
     from ..evaluation.report import depth_report
-    from ..models.registry import card_of, load_model
     from ..render.evaluation import draw_depth
+    from ..zoo.registry import load_model
     from .folder import ensure_device, writable_folder
 
     clip = read_size(asked.size)
@@ -157,7 +158,7 @@ def _environment() -> dict[str, Any]:
     """What the seconds depend on."""
     import torch
 
-    from ..request import versions
+    from ..inquiry.request import versions
 
     return {**versions(), "threads": torch.get_num_threads()}
 

@@ -48,12 +48,13 @@ class LayerTuning(Computing):
 
 def tuned_layers(asked: LayerTuning) -> Path:
     """Measure every layer that is not finished, and write `report.md`; returns its path."""
+    from ..card import card_of
     from ..evaluation.depth import plan_depth
     from ..evaluation.tuned import tuning_report
-    from ..models.registry import card_of, load_model
+    from ..inquiry.request import versions
     from ..records import write_bytes_atomically, write_json
     from ..render.tuned_layer import draw_layers
-    from ..request import versions
+    from ..zoo.registry import load_model
     from .folder import ensure_device, writable_folder
 
     ensure_device(asked.device)
@@ -111,7 +112,7 @@ def _layer(asked: LayerTuning, network: "nn.Module", layer: str, units: list[int
 
 def _pictures(asked: LayerTuning, network: "nn.Module", layer: str, units: str) -> Path:
     """Visualize the units that lie not finished; returns the run's folder."""
-    from ..request import Options
+    from ..inquiry.request import Options
     from .run import Work, one_by_one, plan, run_units
     from .workers import together
 

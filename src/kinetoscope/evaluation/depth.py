@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..account import Account, Progress
+from ..card import ModelCard
 from ..errors import SettingInvalid
-from ..models.card import ModelCard
-from ..pipeline import request_for
+from ..inquiry.request import Options
+from ..inquiry.run import Inquiry, Progress
+from ..inquiry.settle import request_for
 from ..records import plain
-from ..request import Options
 from ..results import UnitResult
 from ..types import Velocity
 from ..units.layers import list_layers
@@ -167,11 +167,11 @@ def evaluate_depth(
     Args:
         model: any video network; it comes back as it was.
         plan: as `plan_depth` gives it.
-        preset, size, steps, seed, device, precision: as for `pipeline.visualize_each`.
+        preset, size, steps, seed, device, precision: as for `visualize_each`.
         progress: called with the unit's place in its layer's list, the step, and the number of steps.
     """
     options = Options(preset=preset, size=size, steps=steps, seed=seed, device=device, precision=precision)
     for depth, (layer, units) in enumerate(plan):
         request = request_for(model, layer, units, options)
-        for unit, result in zip(request.units, Account(request, progress).results(), strict=True):
+        for unit, result in zip(request.units, Inquiry(request, progress).results(), strict=True):
             yield measure(result, layer, unit, depth)
