@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 import kinetoscope as ks
-from kinetoscope.tconv import networks
 from kinetoscope.units.unit import parse_size
+from kinetoscope.zoo import networks_3t
 
 LEAST_ROUNDS = 7
 
@@ -25,7 +25,7 @@ LEAST_ROUNDS = 7
 def layers_of(name: str, clip: tuple[int, ...]) -> dict[str, tuple[ks.Conv3T, tuple[int, ...]]]:
     """The 3T layers of a network that differ in shape, and what each is given, (channels, t, y, x)."""
     with torch.device("meta"):
-        network = getattr(networks, f"build_{name}_3t")()
+        network = getattr(networks_3t, f"build_{name}_3t")()
         if name == "googlenet":  # its heads then take clips of any size
             network.avgpool1 = network.avgpool2 = nn.AdaptiveAvgPool3d((1, 2, 3))
         found: dict[str, tuple[ks.Conv3T, tuple[int, ...]]] = {}

@@ -19,15 +19,15 @@ from PIL import ImageDraw
 from kinetoscope.filters.compare import correlate, decoding_errors, most_exciting
 from kinetoscope.filters.decode import DecodedFilter, decode_filters
 from kinetoscope.filters.substitute import UNPOOLINGS
-from kinetoscope.models.characters import LETTERS, SHAPES, Characters
-from kinetoscope.models.checkpoints import load_weights
-from kinetoscope.models.lenet import CARD, LeNet, load_bundled
 from kinetoscope.records import write_bytes_atomically, write_json
 from kinetoscope.render.animation import Panel, Picture, draw_panels, resized, signed_rgb
 from kinetoscope.render.frames import encode_png, to_frame
 from kinetoscope.training.digits import Digits, load_digits
 from kinetoscope.training.lenet import accuracy, as_input
 from kinetoscope.units.tap import tap
+from kinetoscope.weights.checkpoints import load_weights
+from kinetoscope.zoo.characters import LETTERS, SHAPES, Characters
+from kinetoscope.zoo.lenet import CARD, LeNet, load_bundled
 
 PAPER = {
     "conv3": {"bicubic": 0.002, "nearest": 0.0022, "bilinear": 0.003},

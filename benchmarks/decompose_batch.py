@@ -18,9 +18,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kinetoscope.evaluation.cases import clip_cases
-from kinetoscope.evaluation.clips import noise_texture, planted_clip, translation
+from kinetoscope.inquiry.request import versions
 from kinetoscope.motion.decompose import decompose, decompose_all
-from kinetoscope.pipeline import versions
+from kinetoscope.synthetic.planted import noise_texture, planted_clip, translation
 from kinetoscope.units.unit import parse_size
 
 TOGETHER = 8

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from kinetoscope.evaluation.clips import noise_texture, planted_clip, translation
+from kinetoscope.inquiry.request import versions
 from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.motion.summary import summarize
-from kinetoscope.pipeline import versions
+from kinetoscope.synthetic.planted import noise_texture, planted_clip, translation
 from kinetoscope.units.unit import parse_size
 
 STEPS = (20, 120)

@@ -23,14 +23,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from kinetoscope.account import Account
-from kinetoscope.models.registry import load_model
-from kinetoscope.pipeline import request_for, versions, visualize_each
-from kinetoscope.request import Options
+from kinetoscope.inquiry.request import Options, versions
+from kinetoscope.inquiry.run import Inquiry
+from kinetoscope.inquiry.settle import request_for
+from kinetoscope.inquiry.visualize import visualize_each
 from kinetoscope.results import UnitResult
 from kinetoscope.stimuli import colours, grating, to_contrast
 from kinetoscope.types import MOTION_LABELS
 from kinetoscope.units.unit import parse_size, parse_units
+from kinetoscope.zoo.registry import load_model
 
 ANGLES = tuple(22.5 * k for k in range(16))
 WAVELENGTHS = (4.0, 7.0, 12.0, 22.0)
@@ -58,11 +59,11 @@ class Tuning:
 def tunings(model: nn.Module, layer: str, units: list[int], size: tuple[int, int, int]) -> list[Tuning]:
     """Of each unit, from the responses to all gratings."""
     request = request_for(model, layer, units, Options(size=size, objective="channel-relu"))
-    account, chosen = Account(request), request.units
+    inquiry, chosen = Inquiry(request), request.units
     axes = colours(3)
     shown = list(product(axes, WAVELENGTHS, SPEEDS))
     table = torch.zeros(len(units), len(shown), len(ANGLES))
-    with account.listening(chosen) as (forward, objectives), torch.no_grad():
+    with inquiry.listening(chosen) as (forward, objectives), torch.no_grad():
 
         def responses(clip: Tensor) -> Tensor:
             answer = forward(0.5 + clip)

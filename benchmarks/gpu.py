@@ -24,18 +24,18 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinetoscope.account import Account
-from kinetoscope.models.registry import load_model
+from kinetoscope.inquiry.redrive import redrive
+from kinetoscope.inquiry.request import Options, versions
+from kinetoscope.inquiry.run import Inquiry
+from kinetoscope.inquiry.settle import request_for
 from kinetoscope.motion.decompose import decompose_all
 from kinetoscope.motion.findings import STILL_VARIANCE
 from kinetoscope.motion.metrics import temporal_variance
 from kinetoscope.optimal.ascend import Forward, unit_generator
 from kinetoscope.optimal.beginnings import Beginning
 from kinetoscope.optimal.objective import Objective
-from kinetoscope.pipeline import request_for
-from kinetoscope.request import Options, versions
-from kinetoscope.truth.redrive import redrive
 from kinetoscope.units.unit import parse_size
+from kinetoscope.zoo.registry import load_model
 
 LAYERS = "conv1,conv2,conv3a,conv3b,conv4a,conv4b,conv5a,conv5b"
 GOAL_MINUTES = 15.0
@@ -141,10 +141,10 @@ def gradient(forward: Forward, objectives: list[Objective], clips: Tensor) -> Te
     return torch.autograd.grad(torch.stack(heights).sum(), clips)[0]
 
 
-def passes_of(account: Account, units: list[int], device: Device) -> tuple[float, int, float]:
+def passes_of(inquiry: Inquiry, units: list[int], device: Device) -> tuple[float, int, float]:
     """Seconds of a pass of these units, peak memory in bytes, and operations of one clip."""
-    with account.listening(units) as (forward, objectives):
-        clips = torch.rand(len(units), *account.request.shape, device=device.torch)
+    with inquiry.listening(units) as (forward, objectives):
+        clips = torch.rand(len(units), *inquiry.request.shape, device=device.torch)
         with FlopCounterMode(display=False) as counter:
             gradient(forward, objectives, clips.clone())
         device.forget_peak()
@@ -152,44 +152,44 @@ def passes_of(account: Account, units: list[int], device: Device) -> tuple[float
     return seconds, device.peak(), counter.get_total_flops() / len(units)
 
 
-def batch_for(account: Account, units: list[int], device: Device, most: int, seconds: float) -> int:
+def batch_for(inquiry: Inquiry, units: list[int], device: Device, most: int, seconds: float) -> int:
     """How many units are searched for together: what memory holds, and time allows.
 
     Args:
         seconds: that one search may take.
     """
-    spent, one, _ = passes_of(account, units[:1], device)
-    _, two, _ = passes_of(account, units[:2], device)
+    spent, one, _ = passes_of(inquiry, units[:1], device)
+    _, two, _ = passes_of(inquiry, units[:2], device)
     free = device.free()
     held = most if free is None else int(free / 2 / max(two - one, 1))
-    in_time = int(seconds / (PASSES * account.request.optimal.steps * spent))
+    in_time = int(seconds / (PASSES * inquiry.request.optimal.steps * spent))
     return max(1, min(most, len(units), held, in_time))
 
 
-def searched(account: Account, units: list[int], banked: list[Beginning]) -> list[Tensor]:
+def searched(inquiry: Inquiry, units: list[int], banked: list[Beginning]) -> list[Tensor]:
     """The optimal inputs, (T, C, H, W) each."""
-    with account.listening(units) as (forward, objectives):
-        generators = [unit_generator(account.request.seed, unit) for unit in units]
-        found = account.optima(forward, objectives, account.request.optimal, generators, banked)
+    with inquiry.listening(units) as (forward, objectives):
+        generators = [unit_generator(inquiry.request.seed, unit) for unit in units]
+        found = inquiry.optima(forward, objectives, inquiry.request.optimal, generators, banked)
     return [optimal.video for optimal in found]
 
 
-def redriven(account: Account, units: list[int], videos: list[Tensor], parts: list[Any]) -> None:
+def redriven(inquiry: Inquiry, units: list[int], videos: list[Tensor], parts: list[Any]) -> None:
     """Responses to what was made of some optima."""
-    with account.listening(units) as (forward, objectives):
+    with inquiry.listening(units) as (forward, objectives):
         for unit, objective, video, part in zip(units, objectives, videos, parts, strict=True):
-            redrive(forward, objective, video, part, account.first_clip(unit))
+            redrive(forward, objective, video, part, inquiry.first_clip(unit))
 
 
-def measured(account: Account, units: list[int], banked: list[Beginning], device: Device) -> Batch:
+def measured(inquiry: Inquiry, units: list[int], banked: list[Beginning], device: Device) -> Batch:
     """One batch searched for, taken apart and re-driven."""
     batch = len(units)
-    step, _, flops = passes_of(account, units, device)
-    videos, search = device.timed(lambda: searched(account, units, banked))
+    step, _, flops = passes_of(inquiry, units, device)
+    videos, search = device.timed(lambda: searched(inquiry, units, banked))
     together = torch.stack(videos)
     parts, decompose = device.timed(lambda: decompose_all(together))
     some = slice(min(REDRIVEN, batch))
-    _, again = device.timed(lambda: redriven(account, units[some], videos[some], parts[some]))
+    _, again = device.timed(lambda: redriven(inquiry, units[some], videos[some], parts[some]))
     each = (search / batch, decompose / batch, again / len(videos[some]))
     changing = sum(temporal_variance(video) >= STILL_VARIANCE for video in videos)
     return Batch(batch, changing, *each, device.peak() / 2**30, batch * flops / step / 1e12)
@@ -202,13 +202,13 @@ def row_of(model: nn.Module, layer: str, options: argparse.Namespace, device: De
     asked = Options(
         size=size, steps=options.steps, seeds=1, device=options.device, precision=options.precision
     )
-    account = Account(request_for(model, layer, wanted, asked))
-    units = list(account.request.units)
-    banked, bank = device.timed(lambda: account.beginnings(units))
-    batch = batch_for(account, units, device, options.most, seconds / 3)
+    inquiry = Inquiry(request_for(model, layer, wanted, asked))
+    units = list(inquiry.request.units)
+    banked, bank = device.timed(lambda: inquiry.beginnings(units))
+    batch = batch_for(inquiry, units, device, options.most, seconds / 3)
     while True:
         try:
-            found = measured(account, units[:batch], banked[:batch], device)
+            found = measured(inquiry, units[:batch], banked[:batch], device)
             return Row(**asdict(found), layer=layer, units=len(units), bank=bank)
         except torch.OutOfMemoryError:
             if batch == 1:

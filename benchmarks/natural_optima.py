@@ -20,13 +20,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from kinetoscope.account import Account
-from kinetoscope.models.registry import card_of, load_model
+from kinetoscope.card import card_of
+from kinetoscope.inquiry.request import Options, versions
+from kinetoscope.inquiry.run import Inquiry
+from kinetoscope.inquiry.settle import request_for
 from kinetoscope.optimal.ascend import unit_generator
-from kinetoscope.pipeline import request_for, versions
-from kinetoscope.request import Options
 from kinetoscope.types import Video
 from kinetoscope.units.unit import parse_size, parse_units
+from kinetoscope.zoo.registry import load_model
 
 PRESETS: dict[str, tuple[str, int | None]] = {
     "strong": ("strong", None),
@@ -72,11 +73,11 @@ def clip_of(model: nn.Module, layer: str, unit: int, name: str, size: Size, out:
     path = out / "clips" / f"{layer}-{unit}-{name}.safetensors"
     if not path.exists():
         options = Options(size=size, preset=PRESETS[name][0], steps=PRESETS[name][1])
-        account = Account(request_for(model, layer, [unit], options))
-        known = account.beginnings([unit])
-        with account.listening([unit]) as (forward, objectives):
-            (found,) = account.optima(
-                forward, objectives, account.request.optimal, [unit_generator(0, unit)], known
+        inquiry = Inquiry(request_for(model, layer, [unit], options))
+        known = inquiry.beginnings([unit])
+        with inquiry.listening([unit]) as (forward, objectives):
+            (found,) = inquiry.optima(
+                forward, objectives, inquiry.request.optimal, [unit_generator(0, unit)], known
             )
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file({"video": found.video.contiguous()}, path)
@@ -87,12 +88,12 @@ def rows_of(model: nn.Module, layer: str, units: list[int], size: Size, out: Pat
     """One row per unit and search, with its clip."""
     rows = []
     for unit in units:
-        account = Account(request_for(model, layer, [unit], Options(size=size)))
+        inquiry = Inquiry(request_for(model, layer, [unit], Options(size=size)))
         for name in PRESETS:
             video = clip_of(model, layer, unit, name, size, out)
-            with account.listening([unit]) as (forward, objectives), torch.no_grad():
+            with inquiry.listening([unit]) as (forward, objectives), torch.no_grad():
                 response = float(objectives[0](forward(video.transpose(0, 1)[None])))
-            row = {"layer": layer, "unit": unit, "name": account.request.name(unit), "search": name}
+            row = {"layer": layer, "unit": unit, "name": inquiry.request.name(unit), "search": name}
             row |= {"response": response, **picture_numbers(video)}
             print(
                 "  ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in row.items()),

@@ -14,7 +14,8 @@ import torch
 from sklearn.datasets import load_sample_image
 
 import kinetoscope as ks
-from kinetoscope.evaluation.clips import (
+from kinetoscope.evaluation.metrics import direction_error_deg, endpoint_errors
+from kinetoscope.synthetic.planted import (
     expansion,
     noise_texture,
     planted_clip,
@@ -22,7 +23,6 @@ from kinetoscope.evaluation.clips import (
     still,
     translation,
 )
-from kinetoscope.evaluation.metrics import direction_error_deg, endpoint_errors
 from kinetoscope.types import Image
 from kinetoscope.units.unit import parse_size
 

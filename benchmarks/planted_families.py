@@ -22,10 +22,10 @@ from kinetoscope.evaluation.cases import ClipCase, clip_cases
 from kinetoscope.evaluation.flow import available, flow_programs
 from kinetoscope.evaluation.pack import write_pack
 from kinetoscope.evaluation.planted import compare
+from kinetoscope.inquiry.request import versions
 from kinetoscope.motion.decompose import DecomposeSettings, decompose
 from kinetoscope.motion.metrics import roughness
 from kinetoscope.motion.summary import summarize
-from kinetoscope.pipeline import versions
 from kinetoscope.units.unit import parse_size
 
 

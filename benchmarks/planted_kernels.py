@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 import kinetoscope as ks
-from kinetoscope.evaluation.networks import MotionEnergy
+from kinetoscope.synthetic.networks import MotionEnergy
 from kinetoscope.units.unit import parse_size
 
 DIRECTIONS = (0, 30, 75, 110, 160, 200, 250, 315)

@@ -24,17 +24,17 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from kinetoscope.account import Account
+from kinetoscope.card import ModelCard, card_of
 from kinetoscope.errors import ModelUnusable
-from kinetoscope.models.card import ModelCard
-from kinetoscope.models.registry import card_of, load_model
+from kinetoscope.inquiry.request import Options, versions
+from kinetoscope.inquiry.run import Inquiry
+from kinetoscope.inquiry.settle import request_for
 from kinetoscope.optimal.ascend import PAPER, normalize, start_values, unit_generator
 from kinetoscope.optimal.parameters import SigmoidParameters
 from kinetoscope.optimal.transforms import draw, transform
-from kinetoscope.pipeline import request_for, versions
-from kinetoscope.request import Options
 from kinetoscope.units.layout import first_tensor
 from kinetoscope.units.unit import parse_size
+from kinetoscope.zoo.registry import load_model
 
 Size = tuple[int, int, int]
 
@@ -73,15 +73,15 @@ def published(
 
 def reached(model: nn.Module, layer: str, unit: int, **options: Any) -> tuple[float, float, int]:
     """Clean activation in fp32 of the optimum that a preset finds, seconds it took, and steps."""
-    account = Account(request_for(model, layer, [unit], Options(**options)))
+    inquiry = Inquiry(request_for(model, layer, [unit], Options(**options)))
     began = time.perf_counter()
-    known = account.beginnings([unit])
-    with account.listening([unit]) as (forward, objectives):
-        (found,) = account.optima(
-            forward, objectives, account.request.optimal, [unit_generator(0, unit)], known
+    known = inquiry.beginnings([unit])
+    with inquiry.listening([unit]) as (forward, objectives):
+        (found,) = inquiry.optima(
+            forward, objectives, inquiry.request.optimal, [unit_generator(0, unit)], known
         )
         seconds = time.perf_counter() - began
-    judge = Account(request_for(model, layer, [unit], Options(**{**options, "precision": "fp32"})))
+    judge = Inquiry(request_for(model, layer, [unit], Options(**{**options, "precision": "fp32"})))
     with judge.listening([unit]) as (forward, (objective,)), torch.no_grad():
         clean = float(objective(forward(found.video.transpose(0, 1)[None])))
     return clean, seconds, found.steps
@@ -94,11 +94,11 @@ def agreement(model: nn.Module, card: ModelCard, layer: str, unit: int, kind: st
     """
     clip, _ = published(model, card, layer, unit, kind, steps, None)
     asked = Options(card=card, preset="paper", objective=kind)
-    account = Account(request_for(model, layer, [unit], asked))
+    inquiry = Inquiry(request_for(model, layer, [unit], asked))
     settings = PAPER
-    with account.listening([unit]) as (forward, objectives):
+    with inquiry.listening([unit]) as (forward, objectives):
         generator = unit_generator(0, unit)
-        parameters = SigmoidParameters(start_values(settings, account.request.shape, generator)[None])
+        parameters = SigmoidParameters(start_values(settings, inquiry.request.shape, generator)[None])
         draws = draw(settings.transforms, settings.steps, generator)
         rule, start = parameters.rule(parameters.values), parameters.video().detach()
         for step in range(steps):
@@ -116,9 +116,9 @@ def matrix_share(model: nn.Module, layer: str, unit: int, repeats: int = 5) -> d
     """
     matrices = [torch.randn(4096, 4096, dtype=torch.bfloat16) for _ in range(2)]
     peak, best = 0.0, float("inf")
-    account = Account(request_for(model, layer, [unit], Options(precision="bf16")))
-    clip = torch.rand(1, *account.request.shape).requires_grad_()
-    with account.listening([unit]) as (forward, (objective,)):
+    inquiry = Inquiry(request_for(model, layer, [unit], Options(precision="bf16")))
+    clip = torch.rand(1, *inquiry.request.shape).requires_grad_()
+    with inquiry.listening([unit]) as (forward, (objective,)):
         counter = FlopCounterMode(display=False)
         with counter:
             torch.autograd.grad(objective(forward(clip)).sum(), clip)

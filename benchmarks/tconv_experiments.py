@@ -16,12 +16,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from kinetoscope.models.registry import load_model
 from kinetoscope.records import write_bytes_atomically
 from kinetoscope.render.temporal import draw_distributions
 from kinetoscope.tconv.read import PARAMETERS, WHOLE_MODEL, read_motion, statistics
 from kinetoscope.training.recipes import Recipe, bundled_recipe, parse_recipe
 from kinetoscope.training.train import BEST, RECORD, finished, train
+from kinetoscope.zoo.registry import load_model
 
 DATA, KINDS, STARTS = ("motion", "appearance"), ("3t", "3d"), ("pretrained", "scratch")
 

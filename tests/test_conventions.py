@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from kinetoscope import ModelCard, decompose, list_layers, visualize
+from kinetoscope.inquiry.given import decompose_video
 from kinetoscope.motion.findings import variance_shares
 from kinetoscope.motion.metrics import displacement_tv, psnr_db
 from kinetoscope.motion.summary import direction_deg, divergence, label_motion, rotation, summarize
-from kinetoscope.pipeline import decompose_video
 from kinetoscope.render.colour import direction_deg as hue_direction
 from kinetoscope.render.colour import flow_to_rgb
 from kinetoscope.render.files import record_of

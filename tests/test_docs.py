@@ -13,8 +13,9 @@ import pytest
 import torch
 import typer.main
 
-from kinetoscope import pipeline
 from kinetoscope.cli.app import app
+from kinetoscope.inquiry import settle
+from kinetoscope.inquiry.request import versions
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "src").rglob("*.md")])
@@ -93,8 +94,8 @@ def test_options_and_verbs_in_running_text_exist(page: Path) -> None:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few steps: what is tested is that the examples run, not what they find."""
-    few = {name: replace(settings, steps=2) for name, settings in pipeline.OPTIMAL_PRESETS.items()}
-    monkeypatch.setattr(pipeline, "OPTIMAL_PRESETS", few)
+    few = {name: replace(settings, steps=2) for name, settings in settle.OPTIMAL_PRESETS.items()}
+    monkeypatch.setattr(settle, "OPTIMAL_PRESETS", few)
 
 
 @pytest.mark.usefixtures("short")
@@ -148,6 +149,6 @@ def test_every_dependency_is_pinned_and_no_build_is_chosen() -> None:
 
 def test_version_is_the_same_everywhere() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-    assert pipeline.versions()["kinetoscope"] == version
+    assert versions()["kinetoscope"] == version
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -1,8 +1,10 @@
-"""The order of the house: imports run one way, and sampling grids are known to one file only."""
+"""The order of the house: imports run one way, file by file; sampling grids are known to one file only."""
 
 import ast
+import re
 import subprocess
 import sys
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -17,47 +19,82 @@ TIERS = (
         "types",
         "warp",
         "brief",
+        "version",
+        "presenting",
         "records",
         "results",
         "reading",
         "schedule",
         "metric",
         "stimuli",
-        "extents",
-        "apng",
+        "card",
     },
-    {"models", "units", "render", "arrays", "decoders", "films", "video"},
-    {"optimal", "motion", "filters", "truth", "activations", "attribution", "tconv", "tuning"},
-    {"request", "account", "pipeline", "given", "training", "evaluation", "studies"},
-    {"cli", "__main__"},
+    {"clips", "units", "render", "weights", "tconv"},
+    {"zoo"},
+    {"optimal", "motion", "filters", "activations", "attribution", "tuning", "synthetic"},
+    {"inquiry"},
+    {"training", "evaluation"},
+    {"cli"},
+    {"__main__", "__init__"},
 )
-# results save, draw and show themselves for people at a prompt; who does it is looked up when it is asked for
-LATE = {("results", "render"), ("results", "given")}
 GRIDS = {"meshgrid", "affine_grid", "grid_sample"}
 FILES = sorted(ROOT.rglob("*.py"))
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def module_of(path: Path) -> str:
+    """A file's dotted name in the package; "__init__" for the package's own."""
+    pieces = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(pieces[:-1] if pieces[-1] == "__init__" else pieces) or "__init__"
 
 
-def imported_parts(source: str, path: Path) -> set[str]:
-    """Which parts of the package a file imports, wherever in the file."""
-    package = path.relative_to(ROOT).parent.parts
-    found = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
-            base = [piece for piece in base if piece]
-            found |= {base[0]} if base else {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            pieces = (node.module or "").split(".")
-            if pieces[0] == "kinetoscope":
-                found |= {pieces[1]} if len(pieces) > 1 else {alias.name for alias in node.names}
+MODULES = {module_of(path): path for path in FILES}
+
+
+def room_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def known(base: list[str], names: list[str]) -> set[str]:
+    """The modules that `from base import names` takes: submodules by name, else the package's own file."""
+    here = ".".join(base)
+    inside = {".".join([*base, name]) for name in names}
+    found = inside & MODULES.keys()
+    whole = {here or "__init__"} & MODULES.keys() if len(found) < len(names) else set()
+    return found | whole
+
+
+def imported(source: str, path: Path) -> set[str]:
+    """The modules that a file imports: anywhere in it, for type checkers only, or by a name in a string."""
+    package = list(path.relative_to(ROOT).parent.parts)
+    tree, found = ast.parse(source), set()
+    by_name = any(isinstance(node, ast.alias) and node.name == "import_module" for node in ast.walk(tree))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            pieces = [*base, *(piece for piece in (node.module or "").split(".") if piece)]
+            if node.level or pieces[:1] == ["kinetoscope"]:
+                found |= known(pieces if node.level else pieces[1:], [alias.name for alias in node.names])
         elif isinstance(node, ast.Import):
             names = [alias.name.split(".") for alias in node.names]
-            found |= {name[1] for name in names if name[0] == "kinetoscope" and len(name) > 1}
-    return {name for name in found if not name.startswith("__")}
+            found |= {".".join(name[1:]) or "__init__" for name in names if name[0] == "kinetoscope"}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= named(node.value, package, by_name)
+    return (found & MODULES.keys()) - {module_of(path)}
+
+
+def named(text: str, package: list[str], by_name: bool) -> set[str]:
+    """The modules that a string names: in full, or as a file that imports by name may write them."""
+    match = re.fullmatch(r"(\.*)(\w+(?:\.\w+)*)(?::\w+)?", text)
+    if match is None:
+        return set()
+    dots, name = match.groups()
+    if name.startswith("kinetoscope."):
+        return {name.partition(".")[2]}
+    if not by_name:
+        return set()
+    here = package[: len(package) - max(len(dots), 1) + 1]
+    meant = {".".join([*here, name]), "" if dots else name} & MODULES.keys()
+    return {module for module in meant if MODULES[module].stem == module.rpartition(".")[2]} - {"__main__"}
 
 
 def names_in(source: str) -> set[str]:
@@ -67,28 +104,41 @@ def names_in(source: str) -> set[str]:
     return attributes | plain | {node.name for node in nodes if isinstance(node, ast.alias)}
 
 
+@cache
 def graph() -> dict[str, set[str]]:
-    edges: dict[str, set[str]] = {}
-    for path in FILES:
-        part = part_of(path)
-        if part != "__init__":
-            edges.setdefault(part, set()).update(imported_parts(path.read_text(), path) - {part})
-    return {part: {other for other in others if (part, other) not in LATE} for part, others in edges.items()}
+    """Every arrow from file to file."""
+    return {module: imported(path.read_text(), path) for module, path in MODULES.items()}
 
 
-def test_every_part_has_its_tier() -> None:
-    known = set().union(*TIERS)
-    assert set(graph()) <= known, "give the new part a place in TIERS"
+def circle_in(arrows: dict[str, set[str]]) -> list[str]:
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as cycle:
+        return cycle.args[1]
+    return []
+
+
+def test_every_room_has_its_tier() -> None:
+    rooms = {room_of(module) for module in MODULES}
+    assert rooms == set().union(*TIERS), "give the new room a place in TIERS"
 
 
 def test_imports_run_one_way() -> None:
-    tier = {part: number for number, parts in enumerate(TIERS) for part in parts}
-    upward = [(a, b) for a, others in graph().items() for b in others if tier.get(b, 99) > tier.get(a, 99)]
-    assert upward == []
-    try:
-        TopologicalSorter(graph()).prepare()
-    except CycleError as cycle:
-        pytest.fail(f"parts import each other in a circle: {cycle.args[1]}")
+    tier = {room: number for number, rooms in enumerate(TIERS) for room in rooms}
+    arrows = [(a, b) for a, others in graph().items() for b in others]
+    assert [(a, b) for a, b in arrows if tier[room_of(b)] > tier[room_of(a)]] == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert circle_in(graph()) == []
+
+
+def test_no_rooms_import_each_other_in_a_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for module, others in graph().items():
+        room = room_of(module)
+        rooms.setdefault(room, set()).update({room_of(other) for other in others} - {room})
+    assert circle_in(rooms) == []
 
 
 @pytest.mark.parametrize(
@@ -100,15 +150,23 @@ def test_only_warp_knows_sampling_grids(path: Path) -> None:
 
 def test_the_checks_see_what_they_look_for() -> None:
     deep = ROOT / "motion" / "losses.py"
-    assert imported_parts("from ..render.files import save_unit\nfrom . import x", deep) == {
-        "render",
-        "motion",
+    assert imported("from ..render.files import save_unit\nfrom . import summary", deep) == {
+        "render.files",
+        "motion.summary",
     }
-    assert imported_parts("def f():\n    from .. import pipeline, __version__", deep) == {"pipeline"}
-    assert imported_parts("import kinetoscope.cli.run\nfrom kinetoscope import video", deep) == {
-        "cli",
-        "video",
+    assert imported("def f():\n    from ..inquiry import given, __version__", deep) == {
+        "inquiry.given",
+        "inquiry",
     }
+    assert imported("if TYPE_CHECKING:\n    from ..cli.run import Run", deep) == {"cli.run"}
+    assert imported("import kinetoscope.cli.run\nfrom kinetoscope import warp", deep) == {"cli.run", "warp"}
+    assert imported("load('kinetoscope.zoo.c3d:build_c3d')", deep) == {"zoo.c3d"}
+    by_name = "from importlib import import_module\n"
+    assert imported(f"{by_name}import_module('.summary', __package__)", deep) == {"motion.summary"}
+    assert imported(f"{by_name}MODULES = ('summary', 'zoo.c3d')", deep) == {"motion.summary", "zoo.c3d"}
+    assert imported("MODULES = ('summary', 'zoo.c3d')", deep) == set()
+    assert {"zoo.c3d", "zoo.networks_3t"} <= graph()["zoo.entries"]
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) in (["b", "c", "b"], ["c", "b", "c"])
     assert names_in("import torch.nn.functional as F\nF.grid_sample(x)") & GRIDS == {"grid_sample"}
     assert names_in("from torch import meshgrid as grid") & GRIDS == {"meshgrid"}
 

@@ -12,9 +12,9 @@ import kinetoscope as ks
 from kinetoscope.activations.maps import Block
 from kinetoscope.brief import brief
 from kinetoscope.errors import SettingInvalid
+from kinetoscope.evaluation.sanity import Check
 from kinetoscope.records import finished_units
 from kinetoscope.results import Results, UnitResult
-from kinetoscope.studies.sanity import Check
 
 Factory = Callable[..., UnitResult]
 

@@ -6,44 +6,44 @@ Nothing happens at import: each public name is loaded when it is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .presenting import presented_by
+
 if TYPE_CHECKING:
     from .activations.maps import feature_maps as feature_maps
     from .activations.search import search as search
     from .attribution.attribute import Attribution as Attribution
     from .attribution.attribute import attribute as attribute
     from .attribution.methods import AttributionSettings as AttributionSettings
+    from .card import ModelCard as ModelCard
+    from .card import card_of as card_of
+    from .clips.video import read_video as read_video
     from .errors import KinetoscopeError as KinetoscopeError
+    from .evaluation.ablate import ablate as ablate
+    from .evaluation.sanity import check_sanity as check_sanity
     from .filters.decode import decode_filter as decode_filter
-    from .given import decompose as decompose
-    from .given import decompose_all as decompose_all
+    from .inquiry.given import decompose as decompose
+    from .inquiry.given import decompose_all as decompose_all
+    from .inquiry.visualize import visualize as visualize
+    from .inquiry.visualize import visualize_each as visualize_each
     from .metric import NaturalMetric as NaturalMetric
     from .metric import natural_metric as natural_metric
-    from .models.card import ModelCard as ModelCard
-    from .models.registry import card_of as card_of
-    from .models.registry import load_model as load_model
     from .motion.decompose import DecomposeSettings as DecomposeSettings
     from .optimal.ascend import AdamSettings as AdamSettings
     from .optimal.settings import OptimalSettings as OptimalSettings
-    from .pipeline import visualize as visualize
-    from .pipeline import visualize_each as visualize_each
     from .reading import load_result as load_result
     from .results import Decomposition as Decomposition
     from .results import MotionSummary as MotionSummary
     from .results import Optimal as Optimal
     from .results import Results as Results
     from .results import UnitResult as UnitResult
-    from .studies.ablate import ablate as ablate
-    from .studies.sanity import check_sanity as check_sanity
     from .tconv.layer import Conv3T as Conv3T
-    from .tuning.measure import Tuning as Tuning
+    from .tuning.files import Tuning as Tuning
     from .tuning.measure import tune as tune
     from .types import Flow as Flow
     from .types import Video as Video
     from .units.layers import list_layers as list_layers
     from .units.tap import tap as tap
-    from .video import read_video as read_video
-
-__version__ = "0.1.0"
+    from .zoo.registry import load_model as load_model
 
 _PUBLIC = {
     "AdamSettings": "optimal.ascend",
@@ -54,38 +54,43 @@ _PUBLIC = {
     "Decomposition": "results",
     "Flow": "types",
     "KinetoscopeError": "errors",
-    "ModelCard": "models.card",
+    "ModelCard": "card",
     "MotionSummary": "results",
     "Optimal": "results",
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
     "Results": "results",
-    "Tuning": "tuning.measure",
+    "Tuning": "tuning.files",
     "UnitResult": "results",
     "Video": "types",
-    "ablate": "studies.ablate",
+    "ablate": "evaluation.ablate",
     "attribute": "attribution.attribute",
-    "card_of": "models.registry",
-    "check_sanity": "studies.sanity",
+    "card_of": "card",
+    "check_sanity": "evaluation.sanity",
     "decode_filter": "filters.decode",
-    "decompose": "given",
-    "decompose_all": "given",
+    "decompose": "inquiry.given",
+    "decompose_all": "inquiry.given",
     "feature_maps": "activations.maps",
     "list_layers": "units.layers",
-    "load_model": "models.registry",
+    "load_model": "zoo.registry",
     "load_result": "reading",
     "natural_metric": "metric",
-    "read_video": "video",
+    "read_video": "clips.video",
     "search": "activations.search",
     "tap": "units.tap",
     "tune": "tuning.measure",
-    "visualize": "pipeline",
-    "visualize_each": "pipeline",
+    "visualize": "inquiry.visualize",
+    "visualize_each": "inquiry.visualize",
 }
 __all__ = sorted(_PUBLIC)
 
 
+presented_by(lambda: import_module(".inquiry.present", __name__))
+
+
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module(".version", __name__).__version__
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_PUBLIC[name]}", __name__), name)

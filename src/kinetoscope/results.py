@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from .brief import Brief
+from .presenting import presenter
 from .types import Flow, Image, Velocity, Video
 
 if TYPE_CHECKING:
@@ -126,9 +127,7 @@ class Decomposition:
     seed: int | None = None
 
     def __repr__(self) -> str:
-        from .render.words import decomposition_words
-
-        return f"Decomposition({decomposition_words(self)})"
+        return f"Decomposition({presenter().words(self)})"
 
     def save(self, directory: str | Path) -> Path:
         """Write the video's arrays, numbers and pictures straight into `directory`; return that path.
@@ -153,9 +152,7 @@ class Decomposition:
         return None if self.video is None else self._whole()._repr_html_()
 
     def _whole(self) -> "UnitResult":
-        from .given import as_result
-
-        return as_result(self)
+        return presenter().whole(self)
 
 
 def one_texture(static_image: Image, reconstruction: Video) -> dict[str, Any]:
@@ -248,9 +245,7 @@ class UnitResult:
     confidence: Confidence | None = None
 
     def __repr__(self) -> str:
-        from .render.words import result_words
-
-        return f"UnitResult({result_words(self)})"
+        return f"UnitResult({presenter().words(self)})"
 
     def save(self, directory: str | Path) -> Path:
         """Write arrays, numbers and pictures; `load_result` reads them back.
@@ -262,16 +257,11 @@ class UnitResult:
             SettingInvalid: the record does not name layer and unit.
             OutputUnwritable: a file cannot be written.
         """
-        from .render.files import save_decomposition, save_unit
-
-        return (save_decomposition if self.optimal is None else save_unit)(self, directory)
+        return presenter().save(self, directory)
 
     def plot(self) -> "Figure":
         """One matplotlib figure that explains the unit: `summary.png` as an object."""
-        from .render.figure import summary_figure
-        from .render.files import record_of, scale_of
-
-        return summary_figure(self, record_of(self), scale_of(self))
+        return presenter().plot(self)
 
     def show(self) -> Path | None:
         """Show pictures and numbers: in the notebook's cell, elsewhere as a page in the browser.
@@ -282,14 +272,10 @@ class UnitResult:
         Raises:
             OutputUnwritable: there is no place for the page.
         """
-        from .render.notebook import show, unit_html
-
-        return show(unit_html(self))
+        return presenter().show(self)
 
     def _repr_html_(self) -> str:
-        from .render.notebook import unit_html
-
-        return unit_html(self)
+        return presenter().html(self)
 
 
 class Results(list[UnitResult]):
@@ -321,9 +307,7 @@ class Results(list[UnitResult]):
         Returns:
             The page: `directory`/index.html.
         """
-        from .render.page import save_all
-
-        return save_all(self, directory)
+        return presenter().save(self, directory)
 
     def plot(self) -> "Figure":
         """A contact sheet as a matplotlib figure: each unit's optimal input, texture and motion.
@@ -331,17 +315,11 @@ class Results(list[UnitResult]):
         Raises:
             SettingInvalid: the list is empty.
         """
-        from .render.contact import contact_figure
-
-        return contact_figure(self)
+        return presenter().plot(self)
 
     def show(self) -> Path | None:
         """Show the contact sheet, as `UnitResult.show` does."""
-        from .render.notebook import sheet_html, show
-
-        return show(sheet_html(self))
+        return presenter().show(self)
 
     def _repr_html_(self) -> str:
-        from .render.notebook import sheet_html
-
-        return sheet_html(self)
+        return presenter().html(self)

@@ -17,10 +17,10 @@ from kinetoscope.activations.maps import (
     stream_maps,
     strongest,
 )
+from kinetoscope.card import ModelCard, card_of
+from kinetoscope.clips.video import Window
 from kinetoscope.errors import ClipTooSmall, LayerNotFound, SettingInvalid
-from kinetoscope.models.card import ModelCard
-from kinetoscope.models.registry import card_of, load_model
-from kinetoscope.video import Window
+from kinetoscope.zoo.registry import load_model
 
 CARD = ModelCard(clip=(8, 10, 12), mean=(0.5,), std=(0.2,))
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from kinetoscope.activations.clips import find_clips
 from kinetoscope.activations.search import Hit, crops, search
+from kinetoscope.card import ModelCard
+from kinetoscope.clips.folder import find_clips
 from kinetoscope.errors import SettingInvalid, VideoUnreadable
-from kinetoscope.models.card import ModelCard
 
 H, W = 12, 16
 CARD = ModelCard(clip=(6, H, W))

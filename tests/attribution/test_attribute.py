@@ -15,9 +15,9 @@ from kinetoscope.attribution.attribute import (
 )
 from kinetoscope.attribution.faithful import curves
 from kinetoscope.attribution.methods import METHODS, AttributionSettings
+from kinetoscope.card import ModelCard, card_of
 from kinetoscope.errors import KinetoscopeError, LayerNotFound, ModelUnusable, SettingInvalid, UnitOutOfRange
-from kinetoscope.models.card import ModelCard
-from kinetoscope.models.registry import card_of, load_model
+from kinetoscope.zoo.registry import load_model
 
 T, H, W = 8, 10, 12
 CARD = ModelCard(clip=(T, H, W), mean=(0.5,), std=(0.25,), class_names=("a", "b"), output_layer="head")

@@ -5,7 +5,7 @@ from torch import nn
 
 from kinetoscope.attribution.attribute import attribute, find_cam_layer
 from kinetoscope.attribution.methods import AttributionSettings
-from kinetoscope.models.card import ModelCard
+from kinetoscope.card import ModelCard
 
 CARD = ModelCard(clip=(4, 6, 7))
 

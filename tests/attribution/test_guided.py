@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from kinetoscope.attribution.attribute import attribute
+from kinetoscope.card import ModelCard
 from kinetoscope.errors import ModelUnusable
-from kinetoscope.models.card import ModelCard
 
 CARD = ModelCard(clip=(6, 9, 11), mean=(0.5,), std=(0.25,))
 Rectify = Callable[[Tensor], Tensor]

@@ -24,8 +24,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
     import fake_run
 
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main replaces it
-    monkeypatch.setattr("kinetoscope.cli.run.Account", fake_run.FakeAccount)
-    monkeypatch.setattr("kinetoscope.pipeline.decompose_video", fake_run.fake_video)
+    monkeypatch.setattr("kinetoscope.cli.run.Inquiry", fake_run.FakeInquiry)
+    monkeypatch.setattr("kinetoscope.inquiry.given.decompose_video", fake_run.fake_video)
 
     def call(*words: object) -> Outcome:
         capsys.readouterr()

@@ -1,6 +1,6 @@
 """The command line with arithmetic replaced: results come at once, or as slowly as FAKE_DELAY says.
 
-Imported by the tests for `FakeAccount`; run as a script where a test needs a process of its own.
+Imported by the tests for `FakeInquiry`; run as a script where a test needs a process of its own.
 """
 
 import os
@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from kinetoscope import pipeline
 from kinetoscope.cli import main, run
-from kinetoscope.request import Request
+from kinetoscope.inquiry import given
+from kinetoscope.inquiry.request import Request
 from kinetoscope.results import Decomposition, MotionSummary, Optimal, UnitResult, one_texture
 from kinetoscope.types import Video
 
@@ -41,8 +41,8 @@ def decomposed(seed: int) -> tuple[Decomposition, MotionSummary]:
     return parts, MotionSummary(45.0, 1.0, 1.5, 2 / 3, 0.0, 0.0, "up-right")
 
 
-class FakeAccount:
-    """In the place of `Account`: the request is real, and so is what the records say of it."""
+class FakeInquiry:
+    """In the place of `Inquiry`: the request is real, and so is what the records say of it."""
 
     def __init__(self, request: Request, progress: Any) -> None:
         self.request, self.progress = request, progress
@@ -70,6 +70,6 @@ def fake_video(video: Video, *, progress: Any, **options: Any) -> UnitResult:
 
 
 if __name__ == "__main__":
-    run.Account = FakeAccount
-    pipeline.decompose_video = fake_video
+    run.Inquiry = FakeInquiry
+    given.decompose_video = fake_video
     sys.exit(main())

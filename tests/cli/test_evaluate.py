@@ -6,16 +6,16 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from kinetoscope import pipeline
 from kinetoscope.cli import main
+from kinetoscope.inquiry import settle
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     from kinetoscope.evaluation import planted
 
-    few = {name: replace(settings, steps=2) for name, settings in pipeline.OPTIMAL_PRESETS.items()}
-    monkeypatch.setattr(pipeline, "OPTIMAL_PRESETS", few)
+    few = {name: replace(settings, steps=2) for name, settings in settle.OPTIMAL_PRESETS.items()}
+    monkeypatch.setattr(settle, "OPTIMAL_PRESETS", few)
     tiny = planted.PlantedSettings(seeds=1, clip=(4, 16, 24), network_clip=(4, 16, 20), paper_steps=2)
     monkeypatch.setattr(planted, "QUICK", tiny)
     chosen = planted.planted_cases

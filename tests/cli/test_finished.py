@@ -14,8 +14,8 @@ import typer.main
 from kinetoscope.cli.app import app
 from kinetoscope.cli.record import is_finished
 from kinetoscope.errors import KinetoscopeError
-from kinetoscope.models.registry import load_model
 from kinetoscope.records import plain
+from kinetoscope.zoo.registry import load_model
 
 NETWORK = """
 import torch

@@ -139,10 +139,10 @@ def test_too_little_memory_is_one_line(run, monkeypatch: pytest.MonkeyPatch, err
 
 @pytest.mark.parametrize("seed", [2**62, 2**63 - 1])
 def test_every_seed_that_is_allowed_works(seed: int) -> None:
-    from kinetoscope.models.registry import load_model
+    from kinetoscope.evaluation.sanity import reinitialized
     from kinetoscope.optimal.ascend import unit_generator
-    from kinetoscope.studies.sanity import reinitialized
-    from kinetoscope.training.textures import split_generator
+    from kinetoscope.synthetic.textures import split_generator
+    from kinetoscope.zoo.registry import load_model
 
     net = load_model("motion13", weights="random", seed=seed)
     reinitialized(net, seed)

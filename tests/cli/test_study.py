@@ -5,9 +5,9 @@ import json
 import pytest
 import torch
 
+from kinetoscope.evaluation.ablate import VARIANTS, Ablation, Variant
+from kinetoscope.evaluation.sanity import CHECKS, Check, Sanity
 from kinetoscope.results import Confidence, Optimal, UnitResult
-from kinetoscope.studies.ablate import VARIANTS, Ablation, Variant
-from kinetoscope.studies.sanity import CHECKS, Check, Sanity
 
 UNIT = ("motion13", "fc", "--unit", "up", "--weights", "random", "--quiet")
 
@@ -66,8 +66,8 @@ def fake_sanity(request, progress):
 
 @pytest.fixture(autouse=True)
 def _replaced(monkeypatch):
-    monkeypatch.setattr("kinetoscope.studies.ablate.ablation_of", fake_ablation)
-    monkeypatch.setattr("kinetoscope.studies.sanity.sanity_of", fake_sanity)
+    monkeypatch.setattr("kinetoscope.evaluation.ablate.ablation_of", fake_ablation)
+    monkeypatch.setattr("kinetoscope.evaluation.sanity.sanity_of", fake_sanity)
 
 
 @pytest.mark.parametrize(("verb", "name", "rows"), [("ablate", "ablation", 13), ("sanity", "sanity", 6)])

@@ -42,8 +42,8 @@ def test_tune_leaves_numbers_arrays_a_table_and_a_page(run, tmp_path: Path) -> N
 
 
 def test_a_run_is_compared_at_its_own_size(run, tmp_path: Path, result_factory) -> None:
-    from kinetoscope.models.registry import load_model, weights_sha256
     from kinetoscope.render.files import save_unit
+    from kinetoscope.zoo.registry import load_model, weights_sha256
 
     model = network(tmp_path)
     result = result_factory(6, 16, 20, (1.0, 0.0))

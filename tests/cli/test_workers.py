@@ -17,7 +17,7 @@ from kinetoscope.cli import workers
 from kinetoscope.cli.progress import Reporter
 from kinetoscope.cli.workers import Job, work_together
 from kinetoscope.errors import KinetoscopeError, UnitOutOfRange, WorkerLost
-from kinetoscope.request import Options
+from kinetoscope.inquiry.request import Options
 
 
 def job(out: Path, units: tuple[int, ...] = (0, 3, 5), model: str = "motion13") -> Job:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from kinetoscope.card import card_of
 from kinetoscope.errors import LayerNotFound, SettingInvalid
-from kinetoscope.evaluation.clips import drift, expansion, planted_clip, rotation, shear
 from kinetoscope.evaluation.depth import (
     affine_r2,
     distinct_directions,
@@ -13,7 +13,8 @@ from kinetoscope.evaluation.depth import (
     plan_depth,
     spaced_units,
 )
-from kinetoscope.models.registry import card_of, load_model
+from kinetoscope.synthetic.planted import drift, expansion, planted_clip, rotation, shear
+from kinetoscope.zoo.registry import load_model
 
 
 def field(motion):

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from kinetoscope.evaluation.clips import drift, noise_texture
 from kinetoscope.evaluation.metrics import (
     Spread,
     angular_errors_deg,
@@ -14,6 +13,7 @@ from kinetoscope.evaluation.metrics import (
     speed_ratio,
     spread,
 )
+from kinetoscope.synthetic.planted import drift, noise_texture
 
 
 def even(direction, speed):

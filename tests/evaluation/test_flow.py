@@ -7,8 +7,8 @@ import torch
 
 from kinetoscope.errors import SettingInvalid
 from kinetoscope.evaluation import flow
-from kinetoscope.evaluation.clips import noise_texture, planted_clip, translation
 from kinetoscope.evaluation.pack import score, write_pack
+from kinetoscope.synthetic.planted import noise_texture, planted_clip, translation
 
 SIZE = (4, 48, 64)
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from kinetoscope import pipeline
 from kinetoscope.evaluation.cases import DIRECTIONS, SPEEDS, ClipCase, NetworkCase, clip_cases, speed_of
-from kinetoscope.evaluation.clips import noise_texture, planted_clip, rotation, translation
 from kinetoscope.evaluation.flow import available
 from kinetoscope.evaluation.planted import QUICK, PlantedSettings, compare, judge, planted_cases
+from kinetoscope.inquiry import settle
+from kinetoscope.synthetic.planted import noise_texture, planted_clip, rotation, translation
 
 NAMES, PROGRAMS = ["layered", "fetch", "paper"], ["dis", "farneback"]
 TINY = PlantedSettings(seeds=1, clip=(6, 32, 40), network_clip=(5, 16, 20), paper_steps=4)
@@ -55,8 +55,8 @@ def test_a_planted_drift_is_found_by_ours_and_written_down():
 
 
 def test_a_network_is_optimized_once_and_taken_apart_in_every_way(monkeypatch):
-    few = {"default": replace(pipeline.OPTIMAL_PRESETS["default"], steps=3)}
-    monkeypatch.setattr(pipeline, "OPTIMAL_PRESETS", few)
+    few = {"default": replace(settle.OPTIMAL_PRESETS["default"], steps=3)}
+    monkeypatch.setattr(settle, "OPTIMAL_PRESETS", few)
     cases = [case for _, case in planted_cases(TINY) if isinstance(case, NetworkCase)]
     for case in (cases[0], cases[-1]):
         findings = judge(case, 0, TINY)

@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 import kinetoscope as ks
+from kinetoscope.card import ModelCard
 from kinetoscope.errors import ClipTooSmall, LayerNotFound, ModelUnusable, SettingInvalid, UnitOutOfRange
 from kinetoscope.filters.decode import decode_filter, decode_filters
 from kinetoscope.filters.substitute import UNPOOLINGS
-from kinetoscope.models.card import ModelCard
-from kinetoscope.models.characters import LETTERS, Characters
-from kinetoscope.models.lenet import CARD, build_lenet
+from kinetoscope.zoo.characters import LETTERS, Characters
+from kinetoscope.zoo.lenet import CARD, build_lenet
 
 
 def test_lenet_is_decoded_to_the_papers_sizes() -> None:

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from kinetoscope.cli.decode import Unpool, decode
 from kinetoscope.errors import NotDecodable, SettingInvalid
-from kinetoscope.models.characters import LETTERS
+from kinetoscope.zoo.characters import LETTERS
 
-LETTER_NET = "kinetoscope.models.characters:factory"
+LETTER_NET = "kinetoscope.zoo.characters:factory"
 OWN = """
 import torch
 from torch import nn

@@ -6,7 +6,7 @@ from torch import nn
 
 from kinetoscope.errors import ClipTooSmall, NotDecodable
 from kinetoscope.filters.decode import decode_filter
-from kinetoscope.models.registry import load_model
+from kinetoscope.zoo.registry import load_model
 
 TINY = (4, 20, 24)
 

@@ -9,11 +9,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import kinetoscope.motion.layered as layered
 from kinetoscope.errors import ClipTooSmall, SettingInvalid
 from kinetoscope.evaluation.cases import clip_cases
-from kinetoscope.evaluation.clips import grating_texture, noise_texture, planted_clip, translation
 from kinetoscope.motion.decompose import DecomposeSettings, decompose, decompose_all
 from kinetoscope.motion.metrics import temporal_variance
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.results import Decomposition
+from kinetoscope.synthetic.planted import grating_texture, noise_texture, planted_clip, translation
 from kinetoscope.warp import pixel_grid, sample
 
 SIZE = (9, 32, 40)

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from kinetoscope.errors import ClipTooSmall, SettingInvalid
-from kinetoscope.evaluation.clips import (
+from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose
+from kinetoscope.motion.findings import variance_shares
+from kinetoscope.motion.metrics import displacement_tv, psnr_db
+from kinetoscope.motion.paper import PaperSettings
+from kinetoscope.motion.summary import summarize
+from kinetoscope.stimuli import grating
+from kinetoscope.synthetic.planted import (
     expansion,
     noise_texture,
     planted_clip,
@@ -15,12 +21,6 @@ from kinetoscope.evaluation.clips import (
     still,
     translation,
 )
-from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose
-from kinetoscope.motion.findings import variance_shares
-from kinetoscope.motion.metrics import displacement_tv, psnr_db
-from kinetoscope.motion.paper import PaperSettings
-from kinetoscope.motion.summary import summarize
-from kinetoscope.stimuli import grating
 from kinetoscope.warp import pixel_grid, sample
 
 FRAMES, HEIGHT, WIDTH = 16, 96, 128

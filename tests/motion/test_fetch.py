@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from kinetoscope.evaluation.clips import noise_texture, planted_clip, rotation
-from kinetoscope.evaluation.light import cross_fade
 from kinetoscope.motion.decompose import DecomposeSettings, decompose
 from kinetoscope.motion.summary import summarize
+from kinetoscope.synthetic.light import cross_fade
+from kinetoscope.synthetic.planted import noise_texture, planted_clip, rotation
 
 FETCH = DecomposeSettings(formulation="fetch")
 

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from kinetoscope.evaluation.clips import noise_texture, planted_clip, still, translation
-from kinetoscope.evaluation.light import contrast_reversal, dimming
-from kinetoscope.evaluation.pieces import covering
 from kinetoscope.motion import lifetime as batched
 from kinetoscope.motion.decompose import decompose
 from kinetoscope.motion.lifetime import key_times, unmatched
 from kinetoscope.motion.light import LightSettings
+from kinetoscope.synthetic.light import contrast_reversal, dimming
+from kinetoscope.synthetic.pieces import covering
+from kinetoscope.synthetic.planted import noise_texture, planted_clip, still, translation
 
 SIZE = (8, 40, 56)
 NONE = torch.zeros(SIZE[0] - 1, 2, *SIZE[1:])

@@ -5,8 +5,10 @@ import math
 import pytest
 import torch
 
-from kinetoscope.evaluation.clips import noise_texture
-from kinetoscope.evaluation.light import (
+from kinetoscope.motion.decompose import decompose
+from kinetoscope.motion.light import Light, LightSettings, fit_light, gauged, steady
+from kinetoscope.motion.summary import summarize
+from kinetoscope.synthetic.light import (
     coloured_light,
     contrast_reversal,
     cross_fade,
@@ -15,9 +17,7 @@ from kinetoscope.evaluation.light import (
     standing,
     whole_field_flicker,
 )
-from kinetoscope.motion.decompose import decompose
-from kinetoscope.motion.light import Light, LightSettings, fit_light, gauged, steady
-from kinetoscope.motion.summary import summarize
+from kinetoscope.synthetic.planted import noise_texture
 from kinetoscope.warp import pixel_grid
 
 SIZE = (8, 40, 56)

@@ -8,8 +8,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kinetoscope.evaluation.clips import expansion, noise_texture, planted_clip, rotation, translation
 from kinetoscope.motion.decompose import decompose
+from kinetoscope.synthetic.planted import expansion, noise_texture, planted_clip, rotation, translation
 from kinetoscope.warp import pixel_grid, sample
 
 FRAMES, HEIGHT, WIDTH = 4, 32, 40

@@ -3,8 +3,8 @@
 import pytest
 from outside import needs, outside
 
+from kinetoscope.clips.video import read_video
 from kinetoscope.motion.decompose import DecomposeSettings, decompose
-from kinetoscope.video import read_video
 
 FOLDER = outside("optimal_videos")
 # PSNR (dB), displacement TV: a flickering flat one, two rough ones, a smooth one

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from kinetoscope.evaluation.clips import expansion, rotation, translation
 from kinetoscope.motion.summary import (
     STILL_SHARE,
     STILL_SPEED,
@@ -15,6 +14,7 @@ from kinetoscope.motion.summary import (
 )
 from kinetoscope.motion.summary import rotation as turning
 from kinetoscope.results import Decomposition, one_texture
+from kinetoscope.synthetic.planted import expansion, rotation, translation
 from kinetoscope.types import MOTION_LABELS
 from kinetoscope.warp import pixel_grid
 

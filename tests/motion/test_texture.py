@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from kinetoscope.evaluation.clips import noise_texture, planted_clip, translation
 from kinetoscope.motion.light import Light, steady
 from kinetoscope.motion.metrics import roughness
 from kinetoscope.motion.texture import (
@@ -14,6 +13,7 @@ from kinetoscope.motion.texture import (
     key_shares,
     standing_textures,
 )
+from kinetoscope.synthetic.planted import noise_texture, planted_clip, translation
 
 T, H, W = 5, 12, 17
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from kinetoscope.card import ModelCard
 from kinetoscope.errors import SettingInvalid
-from kinetoscope.models.card import ModelCard
 from kinetoscope.optimal.ascend import (
     AdamSettings,
     maximize,

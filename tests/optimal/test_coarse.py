@@ -8,9 +8,11 @@ import torch
 from torch import nn
 
 import kinetoscope as ks
+from kinetoscope.card import ModelCard
 from kinetoscope.errors import SettingInvalid
+from kinetoscope.inquiry.request import Options
+from kinetoscope.inquiry.settle import request_for
 from kinetoscope.metric import RGB, colour_power, usual_metric
-from kinetoscope.models.card import ModelCard
 from kinetoscope.optimal.ascend import unit_generator
 from kinetoscope.optimal.coarse import find_matte
 from kinetoscope.optimal.natural import natural_optima
@@ -18,8 +20,6 @@ from kinetoscope.optimal.objective import channel
 from kinetoscope.optimal.passes import Passes
 from kinetoscope.optimal.settings import CoarseSettings, OptimalSettings
 from kinetoscope.optimal.views import ViewSettings, draw_looks, look_into
-from kinetoscope.pipeline import request_for
-from kinetoscope.request import Options
 
 CLIP = torch.rand(1, 3, 6, 20, 28, generator=torch.Generator().manual_seed(1))
 

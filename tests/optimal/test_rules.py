@@ -2,7 +2,7 @@
 
 import torch
 
-from kinetoscope.optimal.rules import BoundedAdam
+from kinetoscope.optimal.steps import BoundedAdam
 
 
 def clips(count=2):

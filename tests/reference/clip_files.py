@@ -11,8 +11,8 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
+from kinetoscope.clips.video import read_video
 from kinetoscope.errors import KinetoscopeError, VideoUnreadable
-from kinetoscope.video import read_video
 
 T, H, W = 5, 24, 36
 

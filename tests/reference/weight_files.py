@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kinetoscope.errors import ModelUnusable
-from kinetoscope.models.checkpoints import read_weights
+from kinetoscope.weights.checkpoints import read_weights
 
 
 def zipped(members: dict[str, bytes]) -> bytes:

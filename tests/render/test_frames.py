@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 
+from kinetoscope.clips.video import read_video
 from kinetoscope.render import frames as frames_module
 from kinetoscope.render.colour import flow_to_rgb
 from kinetoscope.render.frames import (
@@ -23,7 +24,6 @@ from kinetoscope.render.frames import (
     to_frames,
     view_factor,
 )
-from kinetoscope.video import read_video
 
 
 def noise(frames: int = 4, height: int = 11, width: int = 15) -> np.ndarray:

@@ -31,7 +31,7 @@ from kinetoscope.render.hits import hit_pictures
 from kinetoscope.render.kernels import MOST, colour_picture, draw_kernels, kernel_pictures, kernel_scales
 from kinetoscope.render.maps import MOST as MOST_MAPS
 from kinetoscope.render.maps import map_pictures
-from kinetoscope.units.spans import Span
+from kinetoscope.units.receptive.span import Span
 
 
 def test_signs_have_colours_and_zero_is_neutral() -> None:

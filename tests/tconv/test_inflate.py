@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from kinetoscope.errors import ModelUnusable
 from kinetoscope.tconv import Conv3T, inflate
-from kinetoscope.tconv.networks import GoogLeNet, ResNet18
+from kinetoscope.zoo.networks_3t import GoogLeNet, ResNet18
 
 NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 Shapes = dict[str, tuple[int, ...]]

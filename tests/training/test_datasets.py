@@ -3,10 +3,10 @@
 import pytest
 
 from kinetoscope.errors import SettingInvalid
-from kinetoscope.models.labels import class_names
 from kinetoscope.training.datasets import list_jester, list_ucf101, present
 from kinetoscope.training.recipes import DataRecipe
 from kinetoscope.training.samples import open_data
+from kinetoscope.zoo.labels import class_names
 
 
 def ucf101(folder):

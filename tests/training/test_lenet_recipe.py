@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from kinetoscope.errors import SettingInvalid
 from kinetoscope.filters.compare import correlate, decoding_errors, most_exciting
 from kinetoscope.filters.decode import decode_filters
-from kinetoscope.models.lenet import CARD, load_bundled
 from kinetoscope.training.digits import Digits, load_digits
-from kinetoscope.training.lenet import Recipe, _shifted, accuracy, as_input, fit, main
+from kinetoscope.training.lenet import LenetRecipe, _shifted, accuracy, as_input, fit, main
+from kinetoscope.zoo.lenet import CARD, load_bundled
 
 MNIST = outside("mnist")
 with_mnist = needs("mnist")
@@ -26,15 +26,15 @@ def few(count: int = 60) -> Digits:
 
 
 def test_training_learns_and_repeats_itself_and_leaves_the_generator_alone():
-    recipe, digits = Recipe(epochs=12, batch=20, shift=0), few()
+    recipe, digits = LenetRecipe(epochs=12, batch=20, shift=0), few()
     torch.manual_seed(5)
     expected = torch.rand(2)
     torch.manual_seed(5)
     net = fit(recipe, digits)
     torch.testing.assert_close(torch.rand(2), expected, atol=0, rtol=0)
     assert accuracy(net, digits) > 0.9
-    again = fit(Recipe(epochs=1, batch=20, seed=3), digits)
-    same = fit(Recipe(epochs=1, batch=20, seed=3), digits)
+    again = fit(LenetRecipe(epochs=1, batch=20, seed=3), digits)
+    same = fit(LenetRecipe(epochs=1, batch=20, seed=3), digits)
     assert all(torch.equal(p, q) for p, q in zip(again.parameters(), same.parameters(), strict=True))
 
 
@@ -63,7 +63,7 @@ def test_a_folder_without_digits_is_one_line(tmp_path, capsys):
     assert main(["--data", str(tmp_path), "--out", str(tmp_path / "o")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(SettingInvalid, match="at least 1"):
-        Recipe(epochs=0)
+        LenetRecipe(epochs=0)
 
 
 @with_mnist

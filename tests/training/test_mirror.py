@@ -3,9 +3,9 @@
 import pytest
 
 from kinetoscope.errors import SettingInvalid
-from kinetoscope.models.labels import class_names
 from kinetoscope.training.mirror import mirrored_classes
 from kinetoscope.types import MOTION_LABELS
+from kinetoscope.zoo.labels import class_names
 
 
 def swapped(names):

@@ -6,10 +6,13 @@ import torch
 from safetensors.torch import load_file
 
 from kinetoscope.errors import OutputUnwritable, SettingInvalid
-from kinetoscope.models.motion13 import build_motion13
-from kinetoscope.training.motion13 import Recipe, accuracy, held_out_clips, main, normalize, train
+from kinetoscope.training.motion13 import main, train
+from kinetoscope.training.motion13_recipe import Motion13Recipe, accuracy, held_out_clips, normalize
+from kinetoscope.zoo.motion13 import build_motion13
 
-SMOKE = Recipe(steps=3, batch=4, push_from=0.3, validate_every=2, validation_per_class=1, test_per_class=1)
+SMOKE = Motion13Recipe(
+    steps=3, batch=4, push_from=0.3, validate_every=2, validation_per_class=1, test_per_class=1
+)
 
 
 @pytest.mark.filterwarnings(
@@ -91,6 +94,6 @@ def test_unwritable_folder_and_bad_settings_are_named(tmp_path):
     with pytest.raises(OutputUnwritable, match="give another --out"):
         train(SMOKE, tmp_path / "file")
     with pytest.raises(SettingInvalid, match="minutes is positive, not -1"):
-        Recipe(minutes=-1.0)
+        Motion13Recipe(minutes=-1.0)
     with pytest.raises(SettingInvalid, match="at least 1"):
-        Recipe(steps=0)
+        Motion13Recipe(steps=0)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from kinetoscope.models.registry import load_model
 from kinetoscope.tconv import Conv3T, inflate
 from kinetoscope.training.small import build_small_2d, build_small_3d, build_small_3t
+from kinetoscope.zoo.registry import load_model
 
 
 def count(network):

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from kinetoscope.models.motion13 import build_motion13
 from kinetoscope.training.symmetry import ORDER, classes, moved_class, settle, symmetrize, turned
 from kinetoscope.types import MOTION_LABELS
+from kinetoscope.zoo.motion13 import build_motion13
 
 
 def place(angle_deg: float) -> torch.Tensor:

@@ -18,12 +18,12 @@ from typer.testing import CliRunner, Result
 
 from kinetoscope.cli.train import train as command
 from kinetoscope.errors import KinetoscopeError, ModelUnusable, SettingInvalid
-from kinetoscope.models.registry import load_model
 from kinetoscope.render.frames import encode_mp4
 from kinetoscope.training.recipes import parse_recipe
 from kinetoscope.training.samples import open_data
 from kinetoscope.training.table import COLUMNS
 from kinetoscope.training.train import build_network, train
+from kinetoscope.zoo.registry import load_model
 
 NETS = """
 import torch
@@ -297,7 +297,7 @@ def test_pretrained_stills_become_the_first_slices(tmp_path):
 
 
 def test_heads_and_grey_networks_are_served():
-    from kinetoscope.models.card import ModelCard
+    from kinetoscope.card import ModelCard
     from kinetoscope.training.loop import as_input, outputs_of
 
     network = torch.nn.Identity()

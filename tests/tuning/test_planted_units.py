@@ -7,7 +7,7 @@ import torch
 from tuned_units import CARD, FRAMES, SIDE, Energies, Pattern, closed_form_dsi, energies
 
 import kinetoscope as ks
-from kinetoscope.evaluation.networks import MotionEnergy
+from kinetoscope.synthetic.networks import MotionEnergy
 from kinetoscope.tuning import sets
 from kinetoscope.tuning.curves import difference_deg
 from kinetoscope.tuning.report import class_of

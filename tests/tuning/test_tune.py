@@ -13,11 +13,11 @@ from tuned_units import CARD, FRAMES, SIDE, energies
 
 import kinetoscope as ks
 from kinetoscope.errors import SettingInvalid
-from kinetoscope.models.registry import weights_sha256
 from kinetoscope.stimuli import grating, to_contrast
 from kinetoscope.tuning import listen
 from kinetoscope.tuning.export import ExportSettings, export_stimuli
 from kinetoscope.tuning.listen import Shown, heard, over_map
+from kinetoscope.zoo.registry import weights_sha256
 
 DIRECTIONS = (40.0, 200.0)
 

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import nn
 
-from kinetoscope.evaluation.networks import PairEnergy, gabor, grey
-from kinetoscope.models.card import ModelCard
+from kinetoscope.card import ModelCard
+from kinetoscope.synthetic.networks import PairEnergy, gabor, grey
 
 FRAMES, SIDE = 9, 25
 CARD = ModelCard(clip=(FRAMES, SIDE, SIDE), mean=(0.5,))

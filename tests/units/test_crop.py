@@ -77,7 +77,7 @@ def test_a_cropped_search_shows_the_same_optimum(monkeypatch):
     model = CHAINS["padded"].float()
     options = {"card": ks.ModelCard(clip=(9, 24, 31)), "objective": "unit", "steps": 12, "seeds": 1}
     (cropped,) = ks.visualize(model, "2", [1], position=(3, 8, 20), **options)
-    monkeypatch.setattr("kinetoscope.pipeline.crop_to_unit", lambda *_: None)
+    monkeypatch.setattr("kinetoscope.inquiry.settle.crop_to_unit", lambda *_: None)
     (whole,) = ks.visualize(model, "2", [1], position=(3, 8, 20), **options)
     assert cropped.video.shape == (9, 3, 24, 31)
     torch.testing.assert_close(cropped.video, whole.video, atol=1e-3, rtol=0)

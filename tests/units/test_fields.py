@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from kinetoscope.errors import LayerNotFound
-from kinetoscope.units.fields import field_box, layer_spans
-from kinetoscope.units.spans import WHOLE, Span
+from kinetoscope.units.receptive.fields import field_box, layer_spans
+from kinetoscope.units.receptive.span import WHOLE, Span
 
 
 def network() -> nn.Module:

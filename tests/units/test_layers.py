@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from kinetoscope.card import ModelCard
 from kinetoscope.errors import ClipTooSmall, ModelUnusable
-from kinetoscope.models.card import ModelCard
 from kinetoscope.units.layers import ReceptiveField, list_layers
 
 CARD = ModelCard(clip=(6, 10, 14), channels=3)

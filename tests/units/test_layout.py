@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kinetoscope.models.card import ModelCard
+from kinetoscope.card import ModelCard
 from kinetoscope.units.layers import list_layers
 from kinetoscope.units.tap import output_shape, tap
 

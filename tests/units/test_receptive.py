@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kinetoscope.models.card import ModelCard
+from kinetoscope.card import ModelCard
 from kinetoscope.units.layers import LayerInfo, list_layers
-from kinetoscope.units.spans import WHOLE, Span, unite
+from kinetoscope.units.receptive.span import WHOLE, Span, unite
 
 CLIP = (24, 33, 38)
 

@@ -10,15 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..brief import Brief
+from ..card import ModelCard, card_of
+from ..clips.video import MAX_BYTES, Window, fit_channels, fit_clip
 from ..errors import ClipTooSmall, LayerNotFound, SettingInvalid
-from ..models.card import ModelCard
-from ..models.registry import card_of
 from ..types import Video
-from ..units.fields import layer_spans
-from ..units.spans import WHOLE, Axis, Span
+from ..units.receptive.fields import layer_spans
+from ..units.receptive.span import WHOLE, Axis, Span
 from ..units.tap import output_shape, tap
 from ..units.unit import unit_indices
-from ..video import MAX_BYTES, Window, fit_channels, fit_clip
 
 Kernels = Float[Tensor, "filter channel depth rows columns"]
 Maps = Float[Tensor, "filter steps rows columns"]

@@ -7,15 +7,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..card import ModelCard, card_of
+from ..clips.folder import find_clips
+from ..clips.video import Window, fit_clip, read_windows
 from ..errors import ClipTooSmall, SettingInvalid, VideoUnreadable
-from ..models.card import ModelCard
-from ..models.registry import card_of
 from ..types import Video
-from ..units.fields import Box, field_box, layer_spans
+from ..units.receptive.fields import Box, field_box, layer_spans
 from ..units.tap import output_shape, tap
 from ..units.unit import unit_indices
-from ..video import Window, fit_clip, read_windows
-from .clips import find_clips
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..brief import Brief
+from ..card import ModelCard, card_of
 from ..errors import LayerNotFound, ModelUnusable, SettingInvalid, closest
-from ..models.card import ModelCard
-from ..models.registry import card_of
 from ..optimal.objective import Objective, make_objective, usual_kind
 from ..types import Video
 from ..units.tap import Tap, find_layer, output_shape, split_layer, tap

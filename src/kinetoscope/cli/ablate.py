@@ -7,7 +7,7 @@ from .options import takes
 from .study import OneUnitAsked, Study, facts_of, plan_study, row_of
 
 if TYPE_CHECKING:
-    from ..account import Progress
+    from ..inquiry.run import Progress
 
 COLUMNS = (
     "response\nto optimum",
@@ -41,7 +41,7 @@ def ablate(asked: OneUnitAsked) -> None:
     Pixels against a 3D Fourier spectrum, each loss term dropped in turn, one stage against two. --steps holds
     for the decomposition's own optimization as well.
     """
-    from ..studies.ablate import VARIANTS
+    from ..evaluation.ablate import VARIANTS
 
     study = plan_study(asked)
     parts = [name for _, name, _ in VARIANTS]
@@ -49,10 +49,10 @@ def ablate(asked: OneUnitAsked) -> None:
 
 
 def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
+    from ..evaluation.ablate import ablation_of
     from ..motion.paper import PaperSettings
     from ..render.comparison import Row, draw_comparison
     from ..render.words import MISSING, decibels, number, title_of
-    from ..studies.ablate import ablation_of
 
     paper, steps = PaperSettings(), study.asked.steps
     paper = paper if steps is None else replace(paper, steps=steps)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
+from ..version import __version__
 from .ablate import ablate
 from .attribute import attribute
 from .decode import decode

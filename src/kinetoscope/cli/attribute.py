@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..attribution.methods import AttributionSettings
     from ..attribution.windows import Part
-    from ..models.card import ModelCard
+    from ..card import ModelCard
     from ..render.attribution import MeanCurve
 
 
@@ -84,7 +84,7 @@ class Attribute(Computing):
 
     def to_json(self, network: "nn.Module", card: "ModelCard") -> dict[str, Any]:
         """What the file that ends the run has under `request`: all that the numbers depend on."""
-        from ..request import versions
+        from ..inquiry.request import versions
         from .record import content_of, sha256_of_files
 
         return {
@@ -114,7 +114,8 @@ def attribute(asked: Attribute) -> None:
     idle = given_options(
         asked.context, *(option for option, users in _USED_BY.items() if asked.method not in users)
     )
-    from ..models.registry import card_of, load_model
+    from ..card import card_of
+    from ..zoo.registry import load_model
     from .folder import ensure_device, writable_folder
     from .record import ATTRIBUTION, begin_record, is_finished, refuse_other, tell_replaced
 
@@ -142,7 +143,7 @@ def attribute(asked: Attribute) -> None:
 def _compute(asked: Attribute, network: "nn.Module", card: "ModelCard", reporter: Reporter) -> "list[Part]":
     from ..attribution.attribute import attribute, find_target
     from ..attribution.windows import Part
-    from ..video import fit_clip, read_windows
+    from ..clips.video import fit_clip, read_windows
 
     frames, height, width = read_size(asked.size) or card.clip
     card, settings = replace(card, clip=(frames, height, width)), asked.settings()

@@ -1,20 +1,18 @@
 """The outermost boundary: exit status, one line for every failure, and stopping by Ctrl-C or SIGTERM."""
 
 import errno
-import io
 import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
-from ..errors import InputNotice, KinetoscopeError, SettingInvalid, one_line
+from ..errors import SettingInvalid, one_line
 
 
 class Interrupted(BaseException):
@@ -30,39 +28,8 @@ class _Debug:
     on = False
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 done, 1 failed, 2 wrong usage, 128 + n on signal n.
-
-    Args:
-        arguments: without the program's name; None: those of the process.
-    """
-    from .app import app
-
-    _Debug.on = False
-    sys.excepthook = tell_unexpected
-    _open_streams()
-    try:
-        with stopping_by_signals(signal.SIGINT, signal.SIGTERM), _notices():
-            app_main = typer.main.get_command(app).main
-            app_main(args=arguments, prog_name="kinetoscope")
-    except KinetoscopeError as error:
-        _tell_failure(error, str(error))
-        return 1
-    except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        return _flushed() or status
-    except Interrupted as stop:
-        tell(f"stopped by {stop}; {stop.advice}")
-        return stop.status
-    except (OSError, MemoryError, RuntimeError) as error:
-        if not (words := of_the_machine(error)):
-            raise
-        _tell_failure(error, words)
-        return 1
-    return _flushed()
-
-
-def _tell_failure(error: BaseException, words: str) -> None:
+def tell_failure(error: BaseException, words: str) -> None:
+    """One line on stderr, or where it came from with `--debug`."""
     if _Debug.on:
         sys.__excepthook__(type(error), error, error.__traceback__)
     else:
@@ -75,7 +42,7 @@ def of_the_machine(error: BaseException) -> str:
     if isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY):
         return "this takes more memory than there is; give a smaller --size, fewer units, or a shorter clip"
     if isinstance(error, OSError) and _in_echo(error):
-        _close_stdout()
+        close_stdout()
         return f"cannot write standard output: {error.strerror}; free the place or write elsewhere"
     if isinstance(error, OSError) and error.errno in _MACHINE:
         place = f" {error.filename!r}" if error.filename else ""
@@ -95,37 +62,6 @@ _MACHINE = {
 }  # fmt: skip
 
 
-def _open_streams() -> None:
-    """Give a process that was started without stdout or stderr somewhere to write to.
-
-    Otherwise the next file that is opened gets their number, and what is told lands in it.
-    """
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            if nowhere != number:
-                os.dup2(nowhere, number)
-                os.close(nowhere)
-            setattr(sys, name, os.fdopen(number, "w", closefd=False))
-    # a name that the terminal's encoding lacks is escaped: what was computed must not end in an error
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def _flushed() -> int:
-    """Let what was printed out; 1, with a line, where it cannot be written, and else 0."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _close_stdout()  # whoever read has seen enough
-        return 1
-    except OSError as error:
-        _close_stdout()
-        tell(f"cannot write standard output: {error.strerror}; free the place or write elsewhere")
-        return 1
-    return 0
-
-
 def _in_echo(error: OSError) -> bool:
     trace, inside = error.__traceback__, False
     while trace is not None:
@@ -134,7 +70,7 @@ def _in_echo(error: OSError) -> bool:
     return inside
 
 
-def _close_stdout() -> None:
+def close_stdout() -> None:
     """What is left in the buffer goes nowhere, so that the interpreter does not complain of it at its end."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -154,6 +90,11 @@ def tell_unexpected(kind: type[BaseException], error: BaseException, trace: Trac
         tell(of_the_machine(error) or f"{kind.__name__}: {error}; --debug shows where")
 
 
+def show_tracebacks(on: bool) -> None:
+    """Whether an error shows where it came from, from here on."""
+    _Debug.on = on
+
+
 def set_debug(on: bool) -> bool:
     """Show tracebacks from here on; the callback of `--debug`."""
     _Debug.on = _Debug.on or on
@@ -167,22 +108,6 @@ def wrong_usage(option: str, kind: type[SettingInvalid] = SettingInvalid) -> Ite
         yield
     except kind as error:
         raise typer.BadParameter(str(error), param_hint=f"'{option}'") from error
-
-
-@contextmanager
-def _notices() -> Iterator[None]:
-    """Inside, each warning is one line on stderr, an `InputNotice` once."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("default", InputNotice)
-
-        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-            if issubclass(category, InputNotice):
-                tell(str(message))
-            else:
-                tell(f"{category.__name__}: {message}")
-
-        warnings.showwarning = show
-        yield
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class ByLayer(Computing):
 
     def facts(self) -> dict[str, str | int | None]:
         """What reports print of the settings, and what else numbers depend on."""
-        from ..request import versions
+        from ..inquiry.request import versions
 
         return {
             "model": self.model,
@@ -65,8 +65,9 @@ def loaded(asked: ByLayer) -> "tuple[nn.Module, Plan]":
     Raises:
         KinetoscopeError: as `load_model` and `plan_depth`.
     """
+    from ..card import card_of
     from ..evaluation.depth import plan_depth
-    from ..models.registry import card_of, load_model
+    from ..zoo.registry import load_model
     from .folder import ensure_device
 
     extent = read_size(asked.size)
@@ -82,7 +83,7 @@ def pictures(asked: ByLayer, network: "nn.Module", layer: str, units: list[int],
     Args:
         start: `bank` or `noise`.
     """
-    from ..request import Options
+    from ..inquiry.request import Options
     from .run import Work, one_by_one, plan, run_units
     from .workers import together
 

@@ -29,8 +29,8 @@ from .progress import Reporter
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..card import ModelCard
     from ..filters.decode import DecodedFilter
-    from ..models.card import ModelCard
 
 
 RECORD = "decoded.json"
@@ -70,8 +70,8 @@ class Decode:
 
     def to_json(self, network: "nn.Module", card: "ModelCard") -> dict[str, Any]:
         """What a unit's record has under `request`, but for the unit: all that the filters depend on."""
-        from ..models.registry import weights_of
-        from ..request import versions
+        from ..inquiry.request import versions
+        from ..zoo.registry import weights_of
         from .record import content_of
 
         weights = weights_of(network)
@@ -98,8 +98,9 @@ def decode(asked: Decode) -> None:
 
     check_units(asked.units)
     clip = read_size(asked.size)
+    from ..card import card_of
     from ..filters.decode import read_chain
-    from ..models.registry import card_of, load_model
+    from ..zoo.registry import load_model
 
     network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
     card = card_of(network)
@@ -111,8 +112,8 @@ def decode(asked: Decode) -> None:
 
 def _run(asked: Decode, network: "nn.Module", units: list[int], request: dict[str, Any]) -> None:
     """Decode what is not finished yet, save each unit at once, then what is true of all of them."""
+    from ..card import card_of
     from ..filters.decode import decode_filters
-    from ..models.registry import card_of
     from ..records import unit_directory, write_json
     from .folder import writable_folder
     from .record import is_finished, refuse_other
@@ -143,7 +144,7 @@ def _save(
     filter: "DecodedFilter", card: "ModelCard", record: Path, request: dict[str, Any], name: str
 ) -> None:
     """Write a unit's arrays, picture or film, and last the record that marks it as finished."""
-    from ..pipeline import decompose_video
+    from ..inquiry.given import decompose_video
     from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
     from ..render.animation import save_animation
     from ..render.decoded import decoded_picture, decoded_pictures

@@ -47,7 +47,7 @@ class Decompose(Computing):
 @takes(Decompose)
 def decompose(asked: Decompose) -> None:
     """Split a video into one texture and its motion."""
-    from ..video import read_video
+    from ..clips.video import read_video
     from .folder import ensure_device
 
     ensure_device(asked.device)
@@ -56,11 +56,11 @@ def decompose(asked: Decompose) -> None:
 
 
 def _run(asked: Decompose, clip: "Video") -> None:
-    from .. import pipeline
+    from ..inquiry import given
+    from ..inquiry.request import versions
     from ..records import UNIT_FILE, sha256_of
     from ..render.colour import DEFAULT_SCALE
     from ..render.files import save_decomposition
-    from ..request import versions
     from .folder import writable_folder
     from .record import is_finished, refuse_other, tell_replaced
 
@@ -75,7 +75,7 @@ def _run(asked: Decompose, clip: "Video") -> None:
         refuse_other(there, named, "video", force=asked.force)
         tell_replaced(there, key, reporter.note)
         start = time.perf_counter()
-        result = pipeline.decompose_video(
+        result = given.decompose_video(
             clip,
             preset=asked.preset.value,
             formulation=None if asked.formulation is None else asked.formulation.value,

@@ -17,10 +17,11 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """Show what every class of the bundled motion network looks for."""
-    from ..models.registry import card_of, load_model
+    from ..card import card_of
+    from ..inquiry.request import Options
     from ..records import read_unit
-    from ..request import Options
     from ..types import MOTION_LABELS
+    from ..zoo.registry import load_model
     from .run import one_by_one, plan, run_units
     from .table import print_table
     from .workers import together

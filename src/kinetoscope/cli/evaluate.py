@@ -104,7 +104,7 @@ def _environment() -> dict[str, Any]:
     """What the seconds depend on."""
     import torch
 
-    from ..request import versions
+    from ..inquiry.request import versions
 
     return {**versions(), "threads": torch.get_num_threads()}
 

@@ -85,7 +85,7 @@ class FeatureMaps(Computing):
         Args:
             content: digests of what the clip goes through.
         """
-        from ..request import versions
+        from ..inquiry.request import versions
         from .record import sha256_of_files
 
         return {
@@ -128,8 +128,8 @@ def feature_maps(asked: FeatureMaps) -> None:
 def _filters(asked: FeatureMaps) -> "tuple[Filters, Mapping[str, str]]":
     """What the clip goes through, and digests of its content."""
     from ..activations.maps import kernel_filters, layer_filters, random_kernels
+    from ..clips.video import read_windows
     from ..filters.kernels import read_kernels
-    from ..video import read_windows
     from .record import content_of, sha256_of_files
 
     if (size := asked.kernel()) is not None:
@@ -139,9 +139,10 @@ def _filters(asked: FeatureMaps) -> "tuple[Filters, Mapping[str, str]]":
     if asked.kernels is not None:
         filters = kernel_filters(read_kernels(asked.kernels))
         return filters, {"kernels_sha256": sha256_of_files(asked.kernels)}
-    from ..models.registry import card_of, load_model
+    from ..card import card_of
     from ..units.tap import output_shape
     from ..units.unit import parse_units
+    from ..zoo.registry import load_model
 
     assert asked.model is not None
     assert asked.layer is not None
@@ -156,7 +157,7 @@ def _filters(asked: FeatureMaps) -> "tuple[Filters, Mapping[str, str]]":
 
 def _run(asked: FeatureMaps, filters: "Filters", request: Mapping[str, Any], reporter: Reporter) -> None:
     from ..activations.maps import stream_maps, strongest
-    from ..video import read_windows
+    from ..clips.video import read_windows
     from .record import MAPS, begin_record, is_finished, refuse_other, tell_replaced
 
     record = asked.out / MAPS

@@ -39,8 +39,9 @@ def kernels(
     from ..units.unit import parse_units
 
     check_units(units)
+    from ..card import card_of
     from ..filters.kernels import layer_kernels, layer_weights
-    from ..models.registry import card_of, load_model
+    from ..zoo.registry import load_model
     from .folder import writable_folder
 
     network = load_model(model, weights=weights, seed=seed)
@@ -67,7 +68,7 @@ def kernels(
 def _save(found: "LayerKernels", order: str, out: Path, request: dict[str, object]) -> None:
     import numpy as np
 
-    from ..pipeline import versions
+    from ..inquiry.request import versions
     from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
     from ..render.frames import encode_gif, encode_png
     from ..render.kernels import draw_kernels, kernel_pictures, kernel_scales

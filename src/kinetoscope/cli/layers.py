@@ -21,8 +21,9 @@ def layers(
     Weights do not matter to any of it, so none are fetched unless asked for. Where a clip of --size goes only
     part of the way, the layers it does not reach are listed with 0 calls, and the reason is told.
     """
-    from ..models.registry import card_of, load_model
+    from ..card import card_of
     from ..units.layers import list_reached
+    from ..zoo.registry import load_model
 
     clip = read_size(size)
     network = load_model(model, weights=weights, seed=seed)

@@ -9,7 +9,7 @@ from .options import Debug, Json
 
 def models(as_json: Json = False, debug: Debug = False) -> None:
     """List the registered models and their weights."""
-    from ..models.registry import registered
+    from ..zoo.registry import registered
 
     rows = registered()
     if as_json:

@@ -14,7 +14,7 @@ from ..render.files import peak_memory_mb
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..models.card import ModelCard
+    from ..card import ModelCard
 
 ATTRIBUTION, KERNELS, MAPS = "attribution.json", "kernels.json", "feature_maps.json"
 _BESIDE_ARRAYS = (UNIT_FILE, ATTRIBUTION, KERNELS, MAPS)  # each has files of the same names beside it
@@ -81,8 +81,8 @@ def sha256_of_files(path: str | Path) -> str:
 
 def content_of(network: "nn.Module", card: "ModelCard") -> dict[str, str]:
     """What a record says of the network that was used: digests of its weights, its card and its code."""
-    from ..models.registry import weights_of
-    from ..models.source import source_sha256
+    from ..zoo.registry import weights_of
+    from ..zoo.source import source_sha256
 
     return {
         "weights_sha256": weights_of(network).sha256,

@@ -9,17 +9,18 @@ from pathlib import Path
 
 from torch import nn
 
-from ..account import Account
+from ..card import card_of
+from ..clips.video import fit_clip, read_windows
 from ..errors import ClipTooSmall, PositionInvalid
-from ..models.registry import card_of, weights_of
-from ..pipeline import request_for
+from ..inquiry.request import Options, Request
+from ..inquiry.run import Inquiry
+from ..inquiry.settle import request_for
 from ..records import UNIT_FILE, finished_units, unit_directory
 from ..render.colour import DEFAULT_SCALE
 from ..render.files import save_unit
 from ..render.page import write_index
-from ..request import Options, Request
 from ..types import Video
-from ..video import fit_clip, read_windows
+from ..zoo.registry import weights_of
 from .boundary import Interrupted, wrong_usage
 from .folder import ensure_device, writable_folder
 from .progress import Reporter
@@ -173,7 +174,7 @@ def compute(
         finished: told the place in `units` of what lies on disk, and the seconds it took.
     """
     start = time.perf_counter()
-    for index, result in enumerate(Account(run.request, step).results(list(units))):
+    for index, result in enumerate(Inquiry(run.request, step).results(list(units))):
         record = {"model": run.model, "weights": run.weights, **result.record}
         save_unit(dataclasses.replace(result, record=record), run.out, scale=run.scale)
         finished(index, time.perf_counter() - start)

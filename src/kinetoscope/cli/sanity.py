@@ -7,7 +7,7 @@ from .options import takes
 from .study import OneUnitAsked, Study, facts_of, plan_study, row_of
 
 if TYPE_CHECKING:
-    from ..account import Progress
+    from ..inquiry.run import Progress
 
 COLUMNS = (
     "drives\nthe unit",
@@ -30,16 +30,16 @@ NOTES = (
 @takes(OneUnitAsked)
 def sanity(asked: OneUnitAsked) -> None:
     """Compare a unit with other seeds, with its neighbour, with re-drawn weights, and with a dead unit."""
-    from ..studies.sanity import CHECKS
+    from ..evaluation.sanity import CHECKS
 
     study = plan_study(asked)
     study.run("sanity", [name for _, name, _ in CHECKS], _find)
 
 
 def _find(study: Study, progress: "Progress") -> tuple[dict[str, Any], bytes]:
+    from ..evaluation.sanity import sanity_of
     from ..render.comparison import Row, draw_comparison
     from ..render.words import MISSING, direction_words, number, title_of
-    from ..studies.sanity import sanity_of
 
     found = sanity_of(study.request, progress)
     record, rows = study.record_of(found), []

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..activations.search import Found, Hit
-    from ..models.card import ModelCard
+    from ..card import ModelCard
     from ..types import Video
 
 
@@ -63,8 +63,8 @@ class Search(Computing):
             content: digests of the network.
             size: of its clip.
         """
+        from ..inquiry.request import versions
         from ..records import ARRAYS_FILE, unit_directory
-        from ..request import versions
         from .record import sha256_of_files
 
         beside = self.beside
@@ -93,11 +93,12 @@ def search(asked: Search) -> None:
     """Find the clips that excite units most, cut to what the units see."""
     check_units(asked.units)
     extent = read_size(asked.size)
-    from ..activations.clips import find_clips
+    from ..card import card_of
+    from ..clips.folder import find_clips
     from ..errors import listed
-    from ..models.registry import card_of, load_model
     from ..units.tap import output_shape
     from ..units.unit import parse_units
+    from ..zoo.registry import load_model
     from .folder import ensure_device, writable_folder
     from .record import begin_record, content_of, is_finished, refuse_other, tell_replaced
 

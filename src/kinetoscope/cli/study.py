@@ -23,10 +23,10 @@ from .options import (
 from .progress import Reporter
 
 if TYPE_CHECKING:
-    from ..account import Progress
-    from ..request import Request
-    from ..studies.ablate import Ablation, Variant
-    from ..studies.sanity import Check, Sanity
+    from ..evaluation.ablate import Ablation, Variant
+    from ..evaluation.sanity import Check, Sanity
+    from ..inquiry.request import Request
+    from ..inquiry.run import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +120,10 @@ def plan_study(asked: OneUnitAsked) -> Study:
     check_units(asked.unit, "--unit")
     clip = read_size(asked.size)
     from ..errors import SettingInvalid
-    from ..models.registry import load_model, weights_of
-    from ..pipeline import request_for
+    from ..inquiry.request import Options
+    from ..inquiry.settle import request_for
     from ..render.colour import DEFAULT_SCALE
-    from ..request import Options
+    from ..zoo.registry import load_model, weights_of
     from .folder import ensure_device
 
     ensure_device(asked.device)

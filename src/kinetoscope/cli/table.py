@@ -1,11 +1,16 @@
-"""Tables for people, on stdout."""
+"""Tables: for people on stdout, for programs as files."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import one_line
+from ..records import write_bytes_atomically
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -19,3 +24,12 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, width=max(80, 4 * sum(map(len, head)) + 400))
     console.print(table)
+
+
+def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows(rows)
+    write_bytes_atomically(path, text.getvalue().encode())

@@ -1,7 +1,5 @@
 """`kinetoscope temporal`: the motion in the weights of 3T convolutions, as pictures and tables."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,9 +99,9 @@ def temporal(asked: Temporal) -> None:
     are theirs.
     """
     asked.check()
-    from ..models.registry import load_model
-    from ..studies.trajectories import layer_motion
+    from ..evaluation.trajectories import layer_motion
     from ..tconv.read import read_motion, statistics
+    from ..zoo.registry import load_model
     from .folder import ensure_device, writable_folder
     from .progress import Reporter
 
@@ -229,6 +227,7 @@ def _write_tables(
 ) -> None:
     from ..records import write_bytes_atomically
     from ..tconv.read import PARAMETERS
+    from .table import write_csv
 
     head = ["layer", "channel", "step", *PARAMETERS, *(f"content_{name}" for name in PARAMETERS)]
     steps = (
@@ -263,17 +262,6 @@ def _side_by_side(motion: "LayerMotion") -> Any:
     import torch
 
     return torch.cat([motion.sampling, motion.content])
-
-
-def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table, whole or not at all."""
-    from ..records import write_bytes_atomically
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    write_bytes_atomically(path, text.getvalue().encode())
 
 
 def _page(model: str, rows: "Sequence[Statistic]", fits: "Sequence[LayerFit]") -> str:

@@ -10,7 +10,7 @@ from .progress import Reporter
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..studies.trajectories import ActiveFrame
+    from ..evaluation.trajectories import ActiveFrame
     from ..tconv.read import LayerMotion
     from ..types import Video
 
@@ -51,9 +51,9 @@ def show_channels(
     out: Path, search: Search, motion: "LayerMotion", pages: Sequence[list[int]], clip: Path | None
 ) -> Iterator[Path]:
     """Write `channels.png`, a dozen channels a page: still optima, and most active frames of a clip."""
+    from ..evaluation.trajectories import still_optima
     from ..records import write_bytes_atomically
     from ..render.trajectories import ChannelPictures, draw_channels
-    from ..studies.trajectories import still_optima
 
     for page, channels in enumerate(pages, start=1):
         rows = []
@@ -89,9 +89,9 @@ def show_channels(
 
 
 def _active(search: Search, layer: str, channels: list[int], clip: Path) -> "list[ActiveFrame]":
-    from ..models.registry import card_of
-    from ..studies.trajectories import active_frames
-    from ..video import fit_clip, read_windows
+    from ..card import card_of
+    from ..clips.video import fit_clip, read_windows
+    from ..evaluation.trajectories import active_frames
 
     card = card_of(search.network)
     frames, height, width = search.size or card.clip
@@ -108,10 +108,10 @@ def compare_velocities(out: Path, search: Search, motion: "LayerMotion", channel
     """Write `agreement.csv` and `agreement.png`; give a line that sums them up."""
     import torch
 
+    from ..evaluation.trajectories import channel_velocities, velocity_correlation, why_no_correlation
     from ..records import write_bytes_atomically
     from ..render.trajectories import ChannelVelocities, draw_agreement
-    from ..studies.trajectories import channel_velocities, velocity_correlation, why_no_correlation
-    from .temporal import write_csv
+    from .table import write_csv
 
     names = [f"optimal input of {motion.layer}:{channel}" for channel in channels]
     with Reporter(names, quiet=search.quiet) as reporter:

@@ -97,9 +97,10 @@ class Task:
 
     def to_json(self) -> dict[str, Any]:
         """What `tuning.json` has under `request`: all that its numbers depend on."""
-        from ..models.registry import card_of, weights_of
+        from ..card import card_of
+        from ..inquiry.request import versions
         from ..records import sha256_of
-        from ..request import versions
+        from ..zoo.registry import weights_of
         from .record import content_of, sha256_of_files
 
         return {
@@ -125,10 +126,10 @@ class Task:
 
     def run(self, out: Path, reporter: Reporter) -> None:
         """Measure, and write everything into a folder; `tuning.json` comes last."""
-        from ..models.registry import weights_of
         from ..tuning.export import export_stimuli
         from ..tuning.files import RECORD, document, write_parts
         from ..tuning.measure import tune as measure
+        from ..zoo.registry import weights_of
         from .record import begin_record, end_record
 
         request = self.to_json()
@@ -164,11 +165,11 @@ def tune(asked: Tune) -> None:
     check_units(asked.units)
     extent, unasked = read_size(asked.size), not asked.export
     refuse_unused(asked.context, unasked, "degrees_per_pixel", "frame_rate", because="without --export")
-    from ..activations.clips import find_clips
-    from ..models.registry import load_model
+    from ..clips.folder import find_clips
     from ..tuning.answers import STAGES
     from ..tuning.export import ExportSettings
     from ..tuning.files import RECORD
+    from ..zoo.registry import load_model
     from .folder import ensure_device, writable_folder
     from .record import is_finished, refuse_other, tell_replaced
 
@@ -214,8 +215,8 @@ def pictures_of(
         SettingInvalid: none of them is finished there.
         RecordUnreadable: one is damaged.
     """
+    from ..card import card_of
     from ..errors import SettingInvalid
-    from ..models.registry import card_of
     from ..reading import load_result
     from ..records import finished_units, safe_component, unit_directory
     from ..units.tap import output_shape

@@ -31,7 +31,7 @@ from .options import (
 if TYPE_CHECKING:
     from torch import nn
 
-    from ..request import Options
+    from ..inquiry.request import Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Visualize(Computing):
 
     def options(self, network: "nn.Module") -> "Options":
         """How the units are to be looked at; a clip to start from is read as the network takes it."""
-        from ..request import Options
+        from ..inquiry.request import Options
         from .run import starting_clip
 
         size = read_size(self.size)
@@ -102,7 +102,7 @@ def visualize(asked: Visualize) -> None:
     check_units(asked.units)
     read_size(asked.size)
     asked.place()
-    from ..models.registry import load_model
+    from ..zoo.registry import load_model
     from .run import plan, run_units
 
     network = load_model(asked.model, weights=asked.weights, seed=asked.seed)

@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 
 from ..errors import KinetoscopeError, WorkerLost
-from ..models.registry import load_model
-from ..request import Options
+from ..inquiry.request import Options
+from ..zoo.registry import load_model
 from .boundary import Interrupted, of_the_machine, stopping_by_signals
 from .progress import Reporter
 from .run import Run, Work, compute, one_by_one, plan

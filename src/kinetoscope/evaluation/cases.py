@@ -7,10 +7,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..models.card import ModelCard
-from ..training.textures import make_textures
-from ..types import Image, Velocity
-from .clips import (
+from ..card import ModelCard
+from ..synthetic.light import (
+    coloured_light,
+    contrast_reversal,
+    cross_fade,
+    dimming,
+    gain_ramp,
+    light_edge,
+    standing,
+    whole_field_flicker,
+)
+from ..synthetic.networks import (
+    JoinedDirections,
+    LinearKernels,
+    MotionEnergy,
+    affine_kernel,
+    flicker_kernel,
+    gabor,
+    grey,
+    plaid_velocity,
+)
+from ..synthetic.pieces import covering, objects_apart, patches
+from ..synthetic.planted import (
     Motion,
     PlantedClip,
     drift,
@@ -26,28 +45,9 @@ from .clips import (
     still,
     translation,
 )
-from .light import (
-    coloured_light,
-    contrast_reversal,
-    cross_fade,
-    dimming,
-    gain_ramp,
-    light_edge,
-    standing,
-    whole_field_flicker,
-)
+from ..synthetic.textures import make_textures
+from ..types import Image, Velocity
 from .metrics import Where
-from .networks import (
-    JoinedDirections,
-    LinearKernels,
-    MotionEnergy,
-    affine_kernel,
-    flicker_kernel,
-    gabor,
-    grey,
-    plaid_velocity,
-)
-from .pieces import covering, objects_apart, patches
 
 Size = tuple[int, int, int]
 DIRECTIONS = tuple(range(0, 360, 45))

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..card import ModelCard
 from ..errors import SettingInvalid
-from ..models.card import ModelCard
 from ..records import plain
 from ..results import UnitResult
 from ..types import Velocity

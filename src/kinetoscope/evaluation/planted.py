@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..inquiry.visualize import visualize
 from ..motion.decompose import DecomposeSettings, decompose
 from ..motion.paper import PaperSettings
 from ..motion.summary import summarize, summarize_velocity
-from ..pipeline import visualize
 from ..records import plain
 from ..results import Decomposition, MotionSummary
 from ..types import Velocity

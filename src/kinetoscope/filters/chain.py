@@ -17,7 +17,7 @@ from torch.utils.module_tracker import ModuleTracker
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import LayerNotFound, NotDecodable
-from ..units.faults import working_dtype
+from ..units.failures import working_dtype
 from ..units.operators import named_arguments
 from ..units.tap import Tap
 

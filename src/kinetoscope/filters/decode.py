@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..brief import Brief
+from ..card import ModelCard
 from ..errors import ModelUnusable, SettingInvalid, UnitOutOfRange
-from ..models.card import ModelCard
 from ..types import Video
 from .chain import Chain, record_chain
 from .substitute import substitute

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..brief import Brief
 from ..errors import LayerNotFound, ModelUnusable
-from ..models.checkpoints import read_weights
 from ..units.tap import find_layer
+from ..weights.checkpoints import read_weights
 
 KernelWeights = Float[Tensor, "filter channel depth rows columns"]
 

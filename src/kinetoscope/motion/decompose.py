@@ -11,8 +11,8 @@ from ..errors import ClipTooSmall, SettingInvalid
 from ..results import Decomposition
 from ..types import Video, Videos
 from ..warp import content_velocity
-from .fetch.account import FetchSettings
-from .fetch.account import account as fetched
+from .fetch.rebuild import FetchSettings
+from .fetch.rebuild import account as fetched
 from .findings import STILL_VARIANCE, Found, variance_shares
 from .layered import LayeredSettings
 from .layered import account as layered_account

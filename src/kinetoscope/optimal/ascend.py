@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from ..card import ModelCard
 from ..errors import SettingInvalid
-from ..models.card import ModelCard
 from ..results import Optimal
 from ..schedule import cosine
 from ..types import Video, VideoBatch

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..types import VideoBatch
-from .rules import Adam, BoundedAdam
+from .steps import Adam, BoundedAdam
 
 # Square root of the covariance of natural colours (Olah et al. 2017), its largest column scaled to 1.
 _COLOUR = torch.tensor([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]])

@@ -14,7 +14,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from torch import Tensor
 
-from ..films import DRAWN
+from ..clips.films import DRAWN
 from ..types import Flow, Image, Video
 from .colour import DEFAULT_SCALE, FAINT, PAPER, flow_to_rgb, font, legend, wheel_rgba
 

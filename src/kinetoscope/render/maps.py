@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingInvalid
-from ..units.spans import Span
+from ..units.receptive.span import Span
 from ..warp import Positions, pixel_grid, sample
 from .animation import Panel, Picture, draw_panels, heat_scale, resized, signed_rgb
 from .frames import colour_words, pick, to_frame

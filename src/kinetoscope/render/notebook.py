@@ -107,7 +107,7 @@ def sheet_html(results: Sequence[UnitResult]) -> str:
     )
 
 
-def show(html: str) -> Path | None:
+def show_html(html: str) -> Path | None:
     """Show a piece of HTML in the notebook's cell, or as a page in the browser.
 
     Returns:

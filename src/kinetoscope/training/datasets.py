@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..errors import SettingInvalid, closest, listed
-from ..models.labels import class_names
+from ..zoo.labels import class_names
 
 HELD_OUT = 10
 """Where nothing is set aside for validation, one video in so many is: the same ones every time."""

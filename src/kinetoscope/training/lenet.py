@@ -22,15 +22,15 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import KinetoscopeError, SettingInvalid
-from ..models.lenet import CARD, WEIGHTS, LeNet
 from ..records import write_bytes_atomically, write_json
+from ..zoo.lenet import CARD, WEIGHTS, LeNet
 from .digits import Digits, load_digits
 
 Pictures = Float[Tensor, "digit 1 28 28"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class LenetRecipe:
     """How LeNet is trained.
 
     Attributes:
@@ -70,7 +70,7 @@ def accuracy(net: nn.Module, digits: Digits) -> float:
     return (answers == digits.labels).float().mean().item()
 
 
-def fit(recipe: Recipe, digits: Digits) -> LeNet:
+def fit(recipe: LenetRecipe, digits: Digits) -> LeNet:
     """Train a network from scratch; the same recipe, digits and machine give the same weights.
 
     A part of each batch goes through the filters alone: poolings average and the ReLU is skipped. For
@@ -112,7 +112,7 @@ def _shifted(images: Pictures, most: int) -> Pictures:
     return padded[each, rows[:, :, None], columns[:, None, :]][:, None]
 
 
-def train(recipe: Recipe, data: Path | None, out: Path) -> dict[str, Any]:
+def train(recipe: LenetRecipe, data: Path | None, out: Path) -> dict[str, Any]:
     """Train, measure, and write the network's files into `out`.
 
     Args:
@@ -149,7 +149,7 @@ def train(recipe: Recipe, data: Path | None, out: Path) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; give the exit status (0 done, 1 failed)."""
-    standard = Recipe()
+    standard = LenetRecipe()
     parser = argparse.ArgumentParser(prog="python -m kinetoscope.training.lenet", description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with MNIST's idx files; scikit-learn's digits")
     parser.add_argument("--out", type=Path, required=True, help="folder for the weights and the measurements")
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=standard.seed, help="of all that is drawn (%(default)s)")
     given = parser.parse_args(arguments)
     try:
-        record = train(Recipe(epochs=given.epochs, seed=given.seed), given.data, given.out)
+        record = train(LenetRecipe(epochs=given.epochs, seed=given.seed), given.data, given.out)
     except KinetoscopeError as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1

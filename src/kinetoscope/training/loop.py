@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
+from ..card import card_of
 from ..errors import ModelUnusable
-from ..models.registry import card_of
 from ..records import write_bytes_atomically
 from ..schedule import cosine
 from ..tconv.layer import IDENTITY, Conv3T

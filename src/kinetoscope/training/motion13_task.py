@@ -15,12 +15,12 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.utils.data import DataLoader, IterableDataset
 
-from ..models.motion13 import CARD, build_motion13
+from ..synthetic.motions import ClipSettings, make_clips, make_nothing
+from ..synthetic.textures import split_generator
 from ..types import MOTION_LABELS
-from .clips import ClipSettings, make_clips, make_nothing
-from .motion13 import Recipe, Stage, accuracy, held_out_clips, normalize
+from ..zoo.motion13 import CARD, build_motion13
+from .motion13_recipe import Motion13Recipe, Stage, accuracy, held_out_clips, normalize
 from .symmetry import settle, symmetrize
-from .textures import split_generator
 
 Batch = tuple[Tensor, Tensor]
 
@@ -28,7 +28,7 @@ Batch = tuple[Tensor, Tensor]
 class ClipStream(IterableDataset[Batch]):
     """An endless stream of fresh batches: video and labels, 13 for clips of no motion at all."""
 
-    def __init__(self, recipe: Recipe, stage: Stage) -> None:
+    def __init__(self, recipe: Motion13Recipe, stage: Stage) -> None:
         self.recipe, self.stage = recipe, stage
 
     def __iter__(self) -> Iterator[Batch]:
@@ -88,7 +88,7 @@ class Motion13Task(LightningModule):
     section 4) makes the network's input gradient smooth, and with it what activation maximization finds.
     """
 
-    def __init__(self, recipe: Recipe, stage: Stage, net: nn.Module) -> None:
+    def __init__(self, recipe: Motion13Recipe, stage: Stage, net: nn.Module) -> None:
         super().__init__()
         self.recipe = recipe
         self.stage, self.net = stage, net
@@ -152,7 +152,7 @@ class Motion13Task(LightningModule):
         )
 
 
-def fit(recipe: Recipe, out: Path) -> nn.Module:
+def fit(recipe: Motion13Recipe, out: Path) -> nn.Module:
     """Train by the recipe; metrics and checkpoints go below `out`; give the network in evaluation mode."""
     torch.manual_seed(recipe.seed)
     net: nn.Module = build_motion13()

@@ -15,16 +15,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from ..clips.cuts import first_fault, read_cut
+from ..clips.video import fit_clip
 from ..errors import ClipTooSmall, SettingInvalid, VideoUnreadable
+from ..synthetic.appearance import TEXTURE_KINDS, make_appearance_clips
+from ..synthetic.motions import ClipSettings, make_clips
+from ..synthetic.textures import Split
 from ..types import MOTION_LABELS, Video
-from ..video import fit_clip
-from .appearance import TEXTURE_KINDS, make_appearance_clips
-from .clips import ClipSettings, make_clips
-from .cuts import first_fault, read_cut
 from .datasets import LabelledVideo, list_jester, list_ucf101, present
 from .mirror import mirrored_classes
 from .recipes import PROCEDURAL, DataRecipe
-from .textures import Split
 
 TRIES = 20
 """So many unreadable videos in a row end a run."""

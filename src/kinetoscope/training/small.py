@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..models.card import ModelCard
+from ..card import ModelCard
 from ..tconv.layer import Conv3T
 from ..types import VideoBatch
 

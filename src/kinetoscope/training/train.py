@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from ..errors import ClipTooSmall, ModelUnusable, SettingInvalid, listed
-from ..models.checkpoints import read_weights
-from ..models.registry import load_model
-from ..pipeline import versions
+from ..inquiry.request import versions
 from ..records import write_bytes_atomically, write_json
 from ..tconv.inflate import inflate
-from ..units.faults import explained
+from ..units.failures import explained
+from ..weights.checkpoints import read_weights
+from ..zoo.registry import load_model
 from .checkpoint import LAST, PREVIOUS, forget_previous, last_sound, only_run_in
 from .recipes import Recipe, as_toml, differences, parse_recipe, recipe_text
 from .samples import Data, open_data

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..models.card import ModelCard
-from ..models.registry import card_of
+from ..card import ModelCard, card_of
 from ..optimal.ascend import Forward
 from ..records import safe_component, write_bytes_atomically
 from ..render.frames import encode_mp4, to_frames

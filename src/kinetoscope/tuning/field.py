@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..optimal.ascend import Forward
-from ..units.fields import Box
+from ..units.receptive.fields import Box
 from ..warp import pixel_grid
 from .listen import Shown
 

@@ -1,12 +1,13 @@
-"""What a tuning leaves on disk: numbers, arrays, a table, pictures and a page."""
+"""A tuning, and what it leaves on disk: numbers, arrays, a table, pictures and a page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+from torch import Tensor
 
 from ..records import plain, unit_directory, write_arrays, write_bytes_atomically, write_json
 from ..render.card import template
@@ -15,10 +16,10 @@ from ..render.files import record_of, scale_of
 from ..render.tuned_layer import draw_layer
 from ..render.tuning import draw_panel, optimum_cell, texture_curve
 from ..render.words import number, title_of
-from .report import as_csv
-
-if TYPE_CHECKING:
-    from .measure import Tuning
+from ..results import UnitResult
+from .agreement import Agreement
+from .found import UnitTuning
+from .report import as_csv, unit_row
 
 RECORD, TABLE, ARRAYS = "tuning.json", "tuning.csv", "responses.safetensors"
 COLUMNS = (
@@ -35,7 +36,47 @@ COLUMNS = (
 COMPARED = ("shown", "off gratings", "off own texture")
 
 
-def save_tuning(tuning: "Tuning", directory: str | Path) -> Path:
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """What the units of a layer answer to.
+
+    Attributes:
+        layer: dotted name.
+        shape: of the stimuli, (C, T, H, W).
+        units: one unit after the other, in the order asked for.
+        agreement: of pictures with `gratings` and with the units' own `texture`; None where none were given.
+        responses: the answers in numbers, (units, ...), by key as in `responses.safetensors`.
+        pictures: the results that were compared, by unit.
+        record: what else `tuning.json` holds, plain JSON values.
+    """
+
+    layer: str
+    shape: tuple[int, int, int, int]
+    units: tuple[UnitTuning, ...]
+    agreement: dict[str, Agreement] | None
+    responses: dict[str, Tensor]
+    pictures: dict[int, UnitResult]
+    record: dict[str, Any]
+
+    def __repr__(self) -> str:
+        lines = [f"tuning of {len(self.units)} units of {self.layer}"]
+        for unit in self.units:
+            curve = unit.gratings
+            told = "answers no grating" if curve.dsi is None else f"{curve.direction_deg:.0f} deg"
+            index = "" if curve.dsi is None else f", dsi {curve.dsi:.2f}"
+            lines.append(f"  unit {unit.unit}: {told}{index}")
+        return "\n".join(lines)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write numbers, arrays, table, pictures and a page; returns the page's path.
+
+        Raises:
+            OutputUnwritable: a file cannot be written.
+        """
+        return save_tuning(self, directory)
+
+
+def save_tuning(tuning: Tuning, directory: str | Path) -> Path:
     """Write everything; `tuning.json` comes last and marks it as finished. Returns the page's path.
 
     Raises:
@@ -46,17 +87,17 @@ def save_tuning(tuning: "Tuning", directory: str | Path) -> Path:
     return page
 
 
-def document(tuning: "Tuning", named: Mapping[str, Any]) -> dict[str, Any]:
+def document(tuning: Tuning, named: Mapping[str, Any]) -> dict[str, Any]:
     """What `tuning.json` holds; `named`: how model and weights were named."""
     return plain({**named, **tuning.record, "units": rows_of(tuning), "agreement": tuning.agreement}, RECORD)
 
 
-def rows_of(tuning: "Tuning") -> list[dict[str, Any]]:
+def rows_of(tuning: Tuning) -> list[dict[str, Any]]:
     """One entry per unit, plain JSON values."""
-    return [unit.to_json() for unit in tuning.units]
+    return [plain(unit_row(unit)) for unit in tuning.units]
 
 
-def write_parts(tuning: "Tuning", directory: Path, named: Mapping[str, Any]) -> Path:
+def write_parts(tuning: Tuning, directory: Path, named: Mapping[str, Any]) -> Path:
     """Write all files but `tuning.json`; returns the page's path."""
     rows, axes = rows_of(tuning), plain(tuning.record["axes"])
     write_arrays(directory / ARRAYS, tuning.responses)
@@ -103,7 +144,7 @@ def beside_picture(
 
 
 def _write_page(
-    tuning: "Tuning", directory: Path, rows: Sequence[Mapping[str, Any]], titles: Sequence[str], title: str
+    tuning: Tuning, directory: Path, rows: Sequence[Mapping[str, Any]], titles: Sequence[str], title: str
 ) -> Path:
     compared = [row for row in rows if "shown" in row]
     size = " x ".join(map(str, tuning.shape[1:]))

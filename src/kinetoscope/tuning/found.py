@@ -1,12 +1,10 @@
 """What is known about a unit's tuning, and how the numbers come from its answers."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..records import plain
 from ..results import DEAD, FLAT, UnitResult
 from . import sets
 from .answers import Answers, Best
@@ -101,12 +99,6 @@ class UnitTuning:
         value, name, _ = self.best[self.best_kind]
         margin = 1e-4 * abs(self.optimum_response or 0.0)
         return None if self.optimum_response is None or value <= self.optimum_response + margin else name
-
-    def to_json(self) -> dict[str, Any]:
-        """An entry of `units` in `tuning.json`."""
-        from .report import unit_row
-
-        return plain(unit_row(self))
 
 
 def measured(answers: Answers, index: int, field: Field | None, seed: int) -> UnitTuning:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..models.card import ModelCard
+from ..card import ModelCard
 from ..optimal.ascend import Forward
 from ..stimuli import Shape, Stimulus, to_contrast
 from ..types import VideoBatch

@@ -2,66 +2,24 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..card import ModelCard, card_of
+from ..clips.video import fit_clip, read_windows
 from ..errors import SettingInvalid
-from ..models.card import ModelCard
-from ..models.registry import card_of, weights_sha256
 from ..results import UnitResult
 from ..types import VideoBatch
-from ..video import fit_clip, read_windows
+from ..zoo.registry import weights_sha256
 from . import sets
 from .agreement import Agreement, Pair, agreement
 from .answers import Answers, Progress, ask, ask_about_picture, look_for_fields
+from .files import Tuning
 from .found import UnitTuning, measured, with_picture
 from .listen import layer_of
-
-
-@dataclass(frozen=True, eq=False)
-class Tuning:
-    """What the units of a layer answer to.
-
-    Attributes:
-        layer: dotted name.
-        shape: of the stimuli, (C, T, H, W).
-        units: one unit after the other, in the order asked for.
-        agreement: of pictures with `gratings` and with the units' own `texture`; None where none were given.
-        responses: the answers in numbers, (units, ...), by key as in `responses.safetensors`.
-        pictures: the results that were compared, by unit.
-        record: what else `tuning.json` holds, plain JSON values.
-    """
-
-    layer: str
-    shape: tuple[int, int, int, int]
-    units: tuple[UnitTuning, ...]
-    agreement: dict[str, Agreement] | None
-    responses: dict[str, Tensor]
-    pictures: dict[int, UnitResult]
-    record: dict[str, Any]
-
-    def __repr__(self) -> str:
-        lines = [f"tuning of {len(self.units)} units of {self.layer}"]
-        for unit in self.units:
-            curve = unit.gratings
-            told = "answers no grating" if curve.dsi is None else f"{curve.direction_deg:.0f} deg"
-            index = "" if curve.dsi is None else f", dsi {curve.dsi:.2f}"
-            lines.append(f"  unit {unit.unit}: {told}{index}")
-        return "\n".join(lines)
-
-    def save(self, directory: str | Path) -> Path:
-        """Write numbers, arrays, table, pictures and a page; returns the page's path.
-
-        Raises:
-            OutputUnwritable: a file cannot be written.
-        """
-        from .files import save_tuning
-
-        return save_tuning(self, directory)
 
 
 def tune(

@@ -3,13 +3,11 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .classes import Rivals
 from .curves import DirectionTuning, difference_deg
-
-if TYPE_CHECKING:
-    from .found import UnitTuning
+from .found import UnitTuning
 
 UNCLASSED = "unclassed"
 
@@ -24,7 +22,7 @@ def class_of(rivals: Rivals | None, first: str, second: str) -> str | None:
     return None if rivals is None else (UNCLASSED, first, second)[rivals.winner]
 
 
-def unit_row(tuning: "UnitTuning") -> dict[str, Any]:
+def unit_row(tuning: UnitTuning) -> dict[str, Any]:
     """What `tuning.json` says of one unit; keys as in docs/tuning.md."""
     gratings, best = tuning.gratings, tuning.best[tuning.best_kind]
     speed, wavelength = tuning.preferred_speed_px_per_frame, tuning.preferred_wavelength_px
@@ -81,7 +79,7 @@ def _rivals(rivals: Rivals | None, first: str, second: str) -> dict[str, Any] | 
     }
 
 
-def _responses(tuning: "UnitTuning") -> dict[str, dict[str, Any]]:
+def _responses(tuning: UnitTuning) -> dict[str, dict[str, Any]]:
     def share(value: float, whole: float | None) -> float | None:
         return value / whole if whole is not None and whole > 0 else None
 
@@ -97,7 +95,7 @@ def _responses(tuning: "UnitTuning") -> dict[str, dict[str, Any]]:
     }
 
 
-def _compared(tuning: "UnitTuning") -> dict[str, Any]:
+def _compared(tuning: UnitTuning) -> dict[str, Any]:
     shown, texture = tuning.shown, tuning.texture
     assert shown is not None
     assert texture is not None

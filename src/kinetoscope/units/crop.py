@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from ..errors import ClipTooSmall
 from ..types import VideoBatch
-from .faults import FORWARD_FAULTS
-from .fields import field_box, layer_spans
-from .spans import WHOLE
+from .failures import FORWARD_FAULTS
+from .receptive.fields import field_box, layer_spans
+from .receptive.span import WHOLE
 from .tap import Tap
 
 

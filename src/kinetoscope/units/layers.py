@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from ..card import ModelCard
 from ..errors import ClipTooSmall, ModelUnusable
-from ..models.card import ModelCard
-from .faults import ForwardFault, check_initialized, explained, meta_first, working_dtype
+from .failures import ForwardFault, check_initialized, explained, meta_first, working_dtype
 from .layout import Layout, first_tensor
-from .loan import Loan
-from .receptive import ReachTracker
-from .spans import WHOLE, Axis, Span
+from .receptive.span import WHOLE, Axis, Span
+from .receptive.tracker import ReachTracker
+from .stand_ins import Loan
 
 
 @dataclass(frozen=True)

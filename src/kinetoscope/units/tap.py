@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LayerNotFound, ModelUnusable, SettingInvalid, closest
-from .faults import (
+from .failures import (
     check_gradient,
     check_weights,
     explain_backward,
@@ -19,8 +19,8 @@ from .faults import (
     working_dtype,
 )
 from .layout import Layout, first_tensor
-from .loan import Loan
 from .precision import arithmetic
+from .stand_ins import Loan
 
 
 class _Reached(BaseException):

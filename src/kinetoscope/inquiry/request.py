@@ -1,0 +1,154 @@
+"""What a person asks of units, and the same once it is checked: what, where, how, and on which device."""
+
+import platform
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..brief import Brief
+from ..card import ModelCard
+from ..motion.decompose import DecomposeSettings
+from ..optimal.coarse import Size
+from ..optimal.objective import Objective
+from ..optimal.search import SearchSettings
+from ..records import sha256_of
+from ..types import Video
+from ..units.crop import Crop
+from ..version import __version__
+
+SEEDS = 3
+"""Seeds whose motions are compared unless a number is given."""
+
+
+def versions() -> dict[str, str]:
+    """What a result depends on beside its settings."""
+    return {
+        "kinetoscope": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Options(Brief):
+    """How units are to be looked at, as a person says it; `settle.request_for` checks it.
+
+    Attributes:
+        card: what the network expects; None: what came with it from `load_model`, else inferred.
+        objective: `channel`, `channel-relu` or `unit`, or an `Objective` of one's own, which is made of
+            channels of the layer and takes one unit to be filed under. None: `unit` where a position is
+            given, else `channel-relu` for maps, `channel` for single numbers and in the preset `paper`
+            (Li & Li 2025, eq. 4).
+        position: (t, y, x) in the layer's map, for `unit`; None: the centre.
+        size: clip as (frames, height, width); None: the card's.
+        preset: `default`, natural statistics; `strong`, bare pixels; or `paper`, the published procedure.
+        optimal: settings of the search; None: the preset's.
+        motion: settings of the decomposition; None: the preset's.
+        steps: optimization steps; None: those of the search's settings.
+        contrast: root mean square about mid grey that the clip may have, in (0, 0.5]; None: 0.2, and 0.3 for
+            a unit that gains by more.
+        start: `bank`, noise and, where that ends lower, the best of a bank of stimuli; `noise` alone; or a
+            clip (T, C, H, W) in [0, 1] of the size asked for, for the search of natural statistics only.
+        seed: of every random number; the same seed, device kind and version give the same arrays.
+        seeds: how many seeds, from `seed` on, the motion is compared between (`confidence`). Runs after the
+            first take a quarter of the steps, so that three cost half as much again as one; with 1 there is
+            no confidence. The run that is shown is the same whatever this number.
+        device: torch device.
+        precision: `fp32`, or `bf16` for the network's arithmetic.
+    """
+
+    card: ModelCard | None = None
+    objective: str | Objective | None = None
+    position: tuple[int, ...] | None = None
+    size: tuple[int, int, int] | None = None
+    preset: str = "default"
+    optimal: SearchSettings | None = None
+    motion: DecomposeSettings | None = None
+    steps: int | None = None
+    contrast: float | None = None
+    start: str | Video = "bank"
+    seed: int = 0
+    seeds: int = SEEDS
+    device: str = "cpu"
+    precision: str = "fp32"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Request(Brief):
+    """Units of one layer and how they are looked at, everything checked and nothing left open.
+
+    Attributes:
+        model, card: the network, and what it expects.
+        layer: dotted name.
+        units: indices of its channels, in the order asked for.
+        count: how many channels the layer has.
+        shape: of the clip, (C, T, H, W).
+        objective: `channel`, `channel-relu` or `unit`, or the one made by hand, in channels of the layer.
+        position: (t, y, x) in the layer's map, for the objective `unit`; None: its centre.
+        crop: the part of the clip that is seen from there; None: all of it.
+        preset: whose settings `optimal` and `motion` are but for what was given.
+        optimal, motion: settings of the two stages.
+        start: `bank`, `noise`, or a clip (T, C, H, W) in [0, 1].
+        sizes: first and last height and width of a search coarse to fine; empty for one at full size.
+        seed, seeds: of the run that is shown, and how many from there on are compared.
+        device, precision: where and in which arithmetic the network runs.
+        weights_sha256, card_sha256, source_sha256: of what was in the network's tensors, on its card, and in
+            the code of its classes when the request was made.
+        asked: as the request was written; to ask the same of another unit, seed or network.
+    """
+
+    model: nn.Module
+    card: ModelCard
+    layer: str
+    units: tuple[int, ...]
+    count: int
+    shape: tuple[int, int, int, int]
+    objective: str | Objective
+    position: tuple[int, ...] | None
+    crop: Crop | None
+    preset: str
+    optimal: SearchSettings
+    motion: DecomposeSettings
+    start: str | Video
+    sizes: tuple[Size, ...]
+    seed: int
+    seeds: int
+    device: str
+    precision: str
+    weights_sha256: str
+    card_sha256: str
+    source_sha256: str
+    asked: Options
+
+    def name(self, unit: int) -> str:
+        """The unit's class name; "" where it has none."""
+        names = self.card.names_of(self.layer)
+        return names[unit] if unit < len(names) else ""
+
+    def to_json(self, unit: int) -> dict[str, Any]:
+        """What `unit.json` says of the request for one of its units: written at the end, never read back."""
+        return {
+            "network": type(self.model).__name__,
+            "weights_sha256": self.weights_sha256,
+            "card_sha256": self.card_sha256,
+            "source_sha256": self.source_sha256,
+            "layer": self.layer,
+            "unit": unit,
+            "unit_name": self.name(unit),
+            "objective": str(self.objective),
+            "seed": self.seed,
+            "settings": {
+                "preset": self.preset,
+                "size": list(self.shape[1:]),
+                "position": None if self.position is None else list(self.position),
+                "optimal": asdict(self.optimal),
+                "start": self.start if isinstance(self.start, str) else f"clip {sha256_of(self.start)}",
+                "decompose": self.motion.describe(),
+                "seeds": self.seeds,
+            },
+            "versions": versions(),
+            "device": self.device,
+            "precision": self.precision,
+        }

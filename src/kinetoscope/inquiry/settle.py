@@ -1,0 +1,194 @@
+"""From what a person asks of units to a request with nothing left open, or an error with its repair."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ..card import card_of
+from ..errors import ClipTooSmall, ModelUnusable, SettingInvalid, UnitOutOfRange
+from ..motion.decompose import PRESETS as DECOMPOSE_PRESETS
+from ..motion.decompose import DecomposeSettings, check_extent
+from ..optimal.ascend import unit_generator
+from ..optimal.coarse import Size
+from ..optimal.objective import Objective, make_objective, usual_kind
+from ..optimal.search import PRESETS as OPTIMAL_PRESETS
+from ..optimal.search import SearchSettings
+from ..optimal.settings import OptimalSettings
+from ..units.crop import crop_to_unit
+from ..units.pooling import pooled_over_what_is_left
+from ..units.receptive.fields import layer_spans
+from ..units.tap import output_shape, tap
+from ..units.unit import check_position, unit_indices
+from ..zoo.registry import weights_sha256
+from ..zoo.source import source_sha256
+from .request import Options, Request
+
+
+def request_for(
+    model: nn.Module, layer: str, units: int | str | Sequence[int | str], options: Options | None = None
+) -> Request:
+    """Check a request, and settle what was left open.
+
+    Args:
+        model: any video network; it comes back as it was.
+        layer: dotted name as in `model.named_modules()`.
+        units: channels by index, by class name in the output layer, or as text, such as `0,3,8-15` or `all`.
+        options: how they are looked at; None: the usual.
+
+    Raises:
+        LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say.
+        PositionInvalid: the position has other axes than the layer's map.
+    """
+    options = options or Options()
+    digests = weights_sha256(model), source_sha256(model)  # before the model has run
+    card = options.card or card_of(model)
+    optimal, motion = settings_of(options)
+    if options.seeds < 1:
+        raise SettingInvalid(f"seeds is how many runs are compared, at least 1, not {options.seeds}")
+    shape = (card.channels, *(options.size or card.clip))
+    check_extent(*shape[1:])
+    check_start(options, optimal, shape)
+    with pooled_over_what_is_left():
+        produced = output_shape(model, layer, shape)
+    chosen = tuple(unit_indices(units, produced[0], card.names_of(layer)))
+    objective = _objective(options, chosen, produced)
+    tap(model, layer, device=options.device, precision=options.precision)
+    crop = None
+    if objective == "unit" and len(produced) == 4:
+        place = options.position or tuple(side // 2 for side in produced[1:])
+        probe = torch.rand(1, *shape, generator=unit_generator(options.seed, chosen[0]))
+        crop = crop_to_unit(model, layer, place, card.normalize(probe), options.device)
+    whole = objective != "unit" if isinstance(objective, str) else _over_maps(objective)
+    searched = whole and isinstance(options.start, str)
+    sizes = coarse_sizes(model, layer, shape, produced, optimal) if searched else ()
+    return Request(
+        model=model,
+        card=card,
+        layer=layer,
+        units=chosen,
+        count=produced[0],
+        shape=shape,
+        objective=objective,
+        position=options.position,
+        crop=crop,
+        preset=options.preset,
+        optimal=optimal,
+        motion=motion,
+        start=options.start,
+        sizes=sizes,
+        seed=options.seed,
+        seeds=options.seeds,
+        device=options.device,
+        precision=options.precision,
+        weights_sha256=digests[0],
+        card_sha256=card.sha256,
+        source_sha256=digests[1],
+        asked=options,
+    )
+
+
+def settings_of(options: Options) -> tuple[SearchSettings, DecomposeSettings]:
+    """Settings of both stages: the preset's or one's own, with steps and contrast where they are given.
+
+    Raises:
+        SettingInvalid: no such preset, or a setting out of range.
+    """
+    if options.preset not in OPTIMAL_PRESETS:
+        raise SettingInvalid(f"preset is {' or '.join(OPTIMAL_PRESETS)}, not {options.preset!r}")
+    optimal = options.optimal or OPTIMAL_PRESETS[options.preset]
+    motion = options.motion or DECOMPOSE_PRESETS["paper" if options.preset == "paper" else "default"]
+    if options.steps is not None:
+        optimal = replace(optimal, steps=options.steps)
+    if options.contrast is not None:
+        if not isinstance(optimal, OptimalSettings):
+            raise SettingInvalid(f"preset {options.preset!r} has no contrast to keep to; leave contrast out")
+        optimal = replace(optimal, contrast=options.contrast, most_contrast=options.contrast)
+    return optimal, motion
+
+
+def _objective(options: Options, units: tuple[int, ...], produced: tuple[int, ...]) -> str | Objective:
+    """The objective in force, checked against the layer's output and the place that was named."""
+    asked, position = options.objective, options.position
+    if position is not None:
+        check_position(position, produced[1:])
+    if isinstance(asked, Objective):
+        if position is not None:
+            raise SettingInvalid("an objective of your own names its places itself; leave the position out")
+        if len(units) != 1:
+            raise SettingInvalid(f"an objective of your own is for one unit, not {len(units)}; give one")
+        if not asked.terms:
+            raise SettingInvalid("the objective has no terms; make it of channels, such as channel(3)")
+        for term in asked.terms:
+            if not 0 <= term.channel < produced[0]:
+                raise UnitOutOfRange(
+                    f"the objective has channel {term.channel}; the layer has units 0 to {produced[0] - 1}"
+                )
+            if term.kind == "unit" and term.position is not None:
+                check_position(term.position, produced[1:])
+        return asked
+    if position is not None and asked not in (None, "unit"):
+        raise SettingInvalid(
+            f"a position is of one unit, and the objective {asked} is of the whole channel; "
+            "give --objective unit, or leave --position out"
+        )
+    kind = asked or ("unit" if position is not None else usual_kind(produced, options.preset))
+    make_objective(kind, units[0], position)
+    return kind
+
+
+def _over_maps(objective: Objective) -> bool:
+    return all(term.kind != "unit" for term in objective.terms)
+
+
+def coarse_sizes(
+    model: nn.Module,
+    layer: str,
+    shape: tuple[int, int, int, int],
+    produced: tuple[int, ...],
+    settings: SearchSettings,
+) -> tuple[Size, ...]:
+    """First and last size of a search coarse to fine; none where there is no room, or units see less.
+
+    Args:
+        produced: shape of the layer's output for a clip of that shape, without the batch.
+    """
+    if not isinstance(settings, OptimalSettings) or settings.still:
+        return ()
+    channels, frames, height, width = shape
+    first = settings.coarse.begin_at((height, width))
+    if first is None:
+        return ()
+    with pooled_over_what_is_left():
+        _, *spans = layer_spans(model, layer, shape)
+        sides = zip(spans, (height, width), strict=True)
+        wide = all(span and span.size >= settings.reach * side for span, side in sides)
+        if not wide and any(places > 1 for places in produced[1:][-2:]):
+            return ()
+        try:
+            output_shape(model, layer, (channels, frames, *first))
+        except (ClipTooSmall, ModelUnusable):  # a model that takes clips of one size only
+            return ()
+    return first, (height, width)
+
+
+def check_start(options: Options, optimal: SearchSettings, shape: tuple[int, int, int, int]) -> None:
+    """Refuse a start that the search cannot begin with.
+
+    Raises:
+        SettingInvalid: neither a known word nor a clip of the right shape, or one the search does not know.
+    """
+    start = options.start
+    if isinstance(start, str):
+        if start not in ("bank", "noise"):
+            raise SettingInvalid(f"start is bank, noise or a clip, not {start!r}")
+        return
+    if not isinstance(optimal, OptimalSettings):
+        raise SettingInvalid(f"preset {options.preset!r} begins with noise; leave the clip to start from out")
+    channels, frames, height, width = shape
+    if tuple(start.shape) != (frames, channels, height, width):
+        given, wanted = ("x".join(map(str, s)) for s in (start.shape, (frames, channels, height, width)))
+        raise SettingInvalid(
+            f"the clip to start from is {given}, wanted {wanted} (TxCxHxW); give its size too"
+        )

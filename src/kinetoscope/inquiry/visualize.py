@@ -1,0 +1,142 @@
+"""From a model and its units to finished results: optimal input, decomposition, responses, confidence."""
+
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+from ..card import ModelCard
+from ..motion.decompose import DecomposeSettings
+from ..optimal.objective import Objective
+from ..optimal.search import SearchSettings
+from ..results import Results, UnitResult
+from ..types import Video
+from .request import SEEDS, Options
+from .run import Inquiry, Progress
+from .settle import request_for
+
+
+def visualize_each(
+    model: nn.Module,
+    layer: str,
+    units: int | str | Sequence[int | str],
+    *,
+    card: ModelCard | None = None,
+    objective: str | Objective | None = None,
+    position: tuple[int, ...] | None = None,
+    size: tuple[int, int, int] | None = None,
+    preset: str = "default",
+    optimal: SearchSettings | None = None,
+    motion: DecomposeSettings | None = None,
+    steps: int | None = None,
+    contrast: float | None = None,
+    start: str | Video = "bank",
+    seed: int = 0,
+    seeds: int = SEEDS,
+    device: str = "cpu",
+    precision: str = "fp32",
+    progress: Progress | None = None,
+) -> Iterator[UnitResult]:
+    """Visualize units of a layer, giving each as soon as it is finished.
+
+    Args:
+        model: any video network; it comes back as it was.
+        layer: dotted name as in `model.named_modules()`.
+        units: channels by index, or by class name in the output layer.
+        card: what the network expects; None: what came with it from `load_model`, else inferred.
+        objective: `channel`, `channel-relu` or `unit`, or an `Objective` of your own, made of channels of the
+            layer, for one unit to be filed under. None: `unit` where a position is given, else
+            `channel-relu` for maps, `channel` for single numbers and in the preset `paper` (eq. 4).
+        position: (t, y, x) in the layer's map, for `unit`; None: the centre.
+        size: clip as (frames, height, width); None: the card's.
+        preset: `default`, natural statistics; `strong`, bare pixels; or `paper`, the published procedure.
+        optimal: settings of the search, `OptimalSettings` or `AdamSettings`; None: the preset's.
+        motion: settings of the decomposition; None: the preset's.
+        steps: optimization steps; None: those of the search's settings.
+        contrast: root mean square about mid grey that the clip may have, in (0, 0.5]; None: 0.2, and 0.3 for
+            a unit that gains by more.
+        start: `bank`, noise and, where that ends lower, the best of a bank of stimuli; `noise` alone; or a
+            clip (T, C, H, W) in [0, 1] of the size asked for. For the search of natural statistics only.
+        seed: of every random number; the same seed, device kind and version give the same arrays.
+        seeds: how many seeds, from `seed` on, the motion is compared between (`confidence`). Runs after the
+            first take a quarter of the steps, so that three cost half as much again as one; with 1 there is
+            no confidence. The run that is shown is the same whatever this number.
+        device: torch device.
+        precision: `fp32`, or `bf16` for the network's arithmetic.
+        progress: called with the unit's place among `units`, the step, and the number of steps.
+
+    Raises:
+        LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say, before
+            anything is computed.
+        ModelUnusable: later, where no gradient from the layer reaches the clip.
+        DeviceFull: later, where even one clip is too much for the device's memory.
+    """
+    options = Options(
+        card=card,
+        objective=objective,
+        position=position,
+        size=size,
+        preset=preset,
+        optimal=optimal,
+        motion=motion,
+        steps=steps,
+        contrast=contrast,
+        start=start,
+        seed=seed,
+        seeds=seeds,
+        device=device,
+        precision=precision,
+    )
+    return Inquiry(request_for(model, layer, units, options), progress).results()
+
+
+def visualize(
+    model: nn.Module,
+    layer: str,
+    units: int | str | Sequence[int | str],
+    *,
+    card: ModelCard | None = None,
+    objective: str | Objective | None = None,
+    position: tuple[int, ...] | None = None,
+    size: tuple[int, int, int] | None = None,
+    preset: str = "default",
+    optimal: SearchSettings | None = None,
+    motion: DecomposeSettings | None = None,
+    steps: int | None = None,
+    contrast: float | None = None,
+    start: str | Video = "bank",
+    seed: int = 0,
+    seeds: int = SEEDS,
+    device: str = "cpu",
+    precision: str = "fp32",
+    progress: Progress | None = None,
+) -> Results:
+    """Visualize units of a layer; arguments and errors as for `visualize_each`.
+
+    Returns:
+        A list of results, which shows itself as a contact sheet in a notebook.
+
+    Example:
+        results = visualize(model, layer="conv3b", units=[0, 1], seed=0)
+        results[0].save("out")
+    """
+    each = visualize_each(
+        model,
+        layer,
+        units,
+        card=card,
+        objective=objective,
+        position=position,
+        size=size,
+        preset=preset,
+        optimal=optimal,
+        motion=motion,
+        steps=steps,
+        contrast=contrast,
+        start=start,
+        seed=seed,
+        seeds=seeds,
+        device=device,
+        precision=precision,
+        progress=progress,
+    )
+    return Results(each)

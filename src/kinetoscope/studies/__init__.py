@@ -1,1 +1,0 @@
-"""Comparisons that take one unit many times: the ablations of the paper, and sanity checks."""

@@ -1,0 +1,1 @@
+"""Clips, textures and networks made by rule, so that their motion is known."""

@@ -1,0 +1,1 @@
+"""Weights as they come: shipped, downloaded, and out of whatever file holds them."""
