@@ -75,3 +75,13 @@ def test_what_cannot_be_is_refused(run, tmp_path: Path) -> None:
     wrong = run("tune", model, "1", "--units", "9", "--out", tmp_path / "o")
     assert (wrong.status, "9" in wrong.err) == (1, True)
     assert not (tmp_path / "o").exists()
+
+
+def test_many_panels_are_drawn_by_all_processors_and_are_the_same(monkeypatch) -> None:
+    from kinetoscope.cli import drawing
+
+    monkeypatch.setattr(drawing, "processors", lambda: 2)
+    words = [f"unit {k}" for k in range(drawing.MANY)]
+    with drawing.drawing(len(words)) as many, drawing.drawing(2) as few:
+        assert few is map
+        assert list(many(str.upper, words)) == [word.upper() for word in words]

@@ -130,6 +130,7 @@ class Task:
         from ..tuning.files import RECORD, document, write_parts
         from ..tuning.measure import tune as measure
         from ..zoo.registry import weights_of
+        from .drawing import drawing
         from .record import begin_record, end_record
 
         request = self.to_json()
@@ -148,7 +149,8 @@ class Task:
             progress=reporter.step,
         )
         named = {"model": self.model, "weights": weights_of(self.network).name}
-        write_parts(tuning, out, named)
+        with drawing(len(tuning.units)) as draw:
+            write_parts(tuning, out, named, draw)
         if self.export is not None:
             export_stimuli(self.network, tuning, out / "stimuli", settings=self.export)
         end_record(out / RECORD, request, document(tuning, named))

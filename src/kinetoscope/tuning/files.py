@@ -1,6 +1,6 @@
 """A tuning, and what it leaves on disk: numbers, arrays, a table, pictures and a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,12 @@ COLUMNS = (
     "plaids",
     "answers most to",
 )
+Panel = tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any], str]
+"""What a unit's panel is drawn of: its row, its arrays, their axes, and the title."""
+
+Draw = Callable[[Callable[[Panel], bytes], Sequence[Panel]], Iterable[bytes]]
+"""Maps a function over pictures, in order, as `map` does."""
+
 COMPARED = ("shown", "off gratings", "off own texture")
 
 
@@ -97,20 +103,28 @@ def rows_of(tuning: Tuning) -> list[dict[str, Any]]:
     return [plain(unit_row(unit)) for unit in tuning.units]
 
 
-def write_parts(tuning: Tuning, directory: Path, named: Mapping[str, Any]) -> Path:
-    """Write all files but `tuning.json`; returns the page's path."""
+def write_parts(tuning: Tuning, directory: Path, named: Mapping[str, Any], draw: Draw = map) -> Path:
+    """Write all files but `tuning.json`; returns the page's path.
+
+    Args:
+        named: how model and weights were named.
+        draw: maps a function over pictures; one by several processes draws them at once.
+    """
     rows, axes = rows_of(tuning), plain(tuning.record["axes"])
     write_arrays(directory / ARRAYS, tuning.responses)
     write_bytes_atomically(directory / TABLE, as_csv(rows).encode("utf-8", "backslashreplace"))
     arrays = {key: part.numpy() for key, part in tuning.responses.items()}
-    titles = []
-    for index, row in enumerate(rows):
+    titles = [
+        title_of({**tuning.record, **named, "unit": row["unit"], "unit_name": row["unit_name"]})
+        for row in rows
+    ]
+    owns = [{key: part[index] for key, part in arrays.items()} for index in range(len(rows))]
+    panels = draw(
+        _panel, [(row, own, axes, title) for row, own, title in zip(rows, owns, titles, strict=True)]
+    )
+    for row, own, panel in zip(rows, owns, panels, strict=True):
         folder = unit_directory(directory, tuning.layer, row["unit"])
-        own = {key: part[index] for key, part in arrays.items()}
-        titles.append(
-            title_of({**tuning.record, **named, "unit": row["unit"], "unit_name": row["unit_name"]})
-        )
-        write_bytes_atomically(folder / "tuning.png", draw_panel(row, own, axes, titles[-1]))
+        write_bytes_atomically(folder / "tuning.png", panel)
         picture = tuning.pictures.get(row["unit"])
         if picture is not None:
             told = replace(picture, record={**picture.record, "tuning": beside_picture(row, own, axes)})
@@ -121,6 +135,10 @@ def write_parts(tuning: Tuning, directory: Path, named: Mapping[str, Any]) -> Pa
     agreement = None if tuning.agreement is None else plain(tuning.agreement)
     write_bytes_atomically(directory / "layer.png", draw_layer(rows, agreement, layer_title))
     return _write_page(tuning, directory, rows, titles, layer_title)
+
+
+def _panel(parts: Panel) -> bytes:
+    return draw_panel(*parts)
 
 
 def beside_picture(

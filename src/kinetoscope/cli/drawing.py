@@ -1,0 +1,36 @@
+"""Pictures drawn by several processes at once."""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+
+from ..tuning.files import Draw
+from .workers import processors
+
+MANY = 8
+"""Pictures from which on starting processes is worth its second or two."""
+
+
+@contextmanager
+def drawing(count: int) -> Iterator[Draw]:
+    """Gives what maps a drawing function over so many pictures, in order; by all processors if they are many.
+
+    Args:
+        count: how many pictures there will be.
+    """
+    if count < MANY or processors() == 1:
+        yield map
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(processors(), context, initializer=_leave_stopping_to_the_parent) as pool:
+        try:
+            yield pool.map
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _leave_stopping_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
