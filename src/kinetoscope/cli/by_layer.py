@@ -77,11 +77,10 @@ def loaded(asked: ByLayer) -> "tuple[nn.Module, Plan]":
     return network, plan_depth(network, card_of(network), names, asked.units, extent)
 
 
-def pictures(asked: ByLayer, network: "nn.Module", layer: str, units: list[int], start: str) -> Path:
+def pictures(asked: ByLayer, network: "nn.Module", layer: str, units: list[int]) -> Path:
     """Visualize units that lie not finished in OUT/pictures, by one seed; returns that folder.
 
-    Args:
-        start: `bank` or `noise`.
+    They begin with noise: a stimulus of the bank would bring its own motion along.
     """
     from ..inquiry.request import Options
     from .run import Work, one_by_one, plan, run_units
@@ -93,7 +92,7 @@ def pictures(asked: ByLayer, network: "nn.Module", layer: str, units: list[int],
         steps=asked.steps,
         seed=asked.seed,
         seeds=1,
-        start=start,
+        start="noise",
         device=asked.device,
         precision=asked.precision.value,
     )

@@ -80,7 +80,7 @@ def depth(asked: ByLayer) -> None:
     rows = []
     with writable_folder(asked.out):
         for place, (layer, units) in enumerate(plan):
-            run = pictures(asked, network, layer, units, "bank")
+            run = pictures(asked, network, layer, units)
             for unit in units:
                 result = load_result(unit_directory(run, layer, unit))
                 rows.append(measure(result, layer, unit, place).to_json())

@@ -49,7 +49,7 @@ def _layer(asked: LayerTuning, network: "nn.Module", layer: str, units: list[int
     from .tune import Task, pictures_of
 
     wanted = ",".join(map(str, units))
-    run = asked.compare or pictures(asked, network, layer, units, "noise")
+    run = asked.compare or pictures(asked, network, layer, units)
     out = asked.out / "layers" / safe_component(layer)
     shown, missing = pictures_of(run, layer, wanted, network)
     task = Task(
