@@ -12,8 +12,8 @@ from torch import Tensor
 from ..types import Image, Video
 from .attribution import overlay_frames
 from .frames import as_rgb, pick, to_frame
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults
-from .temporal import CONTENT, END, NAMES, START, Steps, draw_path, draw_steps, limits_of, plain, png
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults, quiet_axes
+from .temporal import CONTENT, END, NAMES, START, Steps, draw_path, draw_steps, limits_of
 
 FOUND = "#e07b00"
 _FRAMES = 5
@@ -78,7 +78,7 @@ def draw_channels(
     box = min(tall - 0.2, 2.2 * height / width)
     wide = box * width / height
     page = Sheet(top + tall * len(rows) + 0.3)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     page.text(
         MARGIN,
         0.84,
@@ -107,9 +107,9 @@ def draw_channels(
             axes = page.axes(left + span * index, level, span - 0.45, tall - 0.55)
             draw_steps(axes, content[index, :, row], sampling[index, :, row], float(index == 0))
             axes.set_ylim(*limits[index])
-            plain(axes, labelled=True)
+            quiet_axes(axes, 7, length=2, labelbottom=True)
         draw_path(page.axes(14.3, level, 1.25, 1.25), path[:, :, row].numpy(), kernel, reach)
-    return png(page.figure)
+    return page.png()
 
 
 def _pictures(about: ChannelPictures) -> list[np.ndarray]:
@@ -135,7 +135,7 @@ def draw_agreement(
     """
     top, tall = 1.75, 1.3
     page = Sheet(max(top + tall * len(rows), top + 6.5) + 0.2)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     page.text(MARGIN, 0.84, "\N{BOX DRAWINGS HEAVY HORIZONTAL}", 12.0, CONTENT)
     page.text(MARGIN + 0.35, 0.84, "content velocity in the parameters")
     page.text(MARGIN + 3.6, 0.84, "\N{BOX DRAWINGS HEAVY HORIZONTAL}", 12.0, FOUND)
@@ -157,12 +157,12 @@ def draw_agreement(
             if vector is not None:
                 _arrow(axes, vector, colour, broad)
         _square(axes, reach)
-        plain(axes, labelled=False)
+        quiet_axes(axes, 7, length=2, labelbottom=False)
     _draw_scatter(page, rows, reach, top)
     page.text(12.1, top + 6.05, "correlation, x and y together:", 10.5, weight="bold")
     words = f"{correlation:.2f}" if correlation is not None else f"undefined: {why}"
     page.text(12.1, top + 6.3, words, 10.5)
-    return png(page.figure)
+    return page.png()
 
 
 def _draw_scatter(page: Sheet, rows: Sequence[ChannelVelocities], reach: float, top: float) -> None:
@@ -178,7 +178,7 @@ def _draw_scatter(page: Sheet, rows: Sequence[ChannelVelocities], reach: float, 
         axes.set_ylim(-reach, reach)
         axes.set_xlabel(f"{name}: in the parameters", fontsize=8, labelpad=1)
         axes.set_ylabel("of the optimal input", fontsize=8, labelpad=1)
-        plain(axes, labelled=True)
+        quiet_axes(axes, 7, length=2, labelbottom=True)
 
 
 def _arrow(axes: Axes, vector: Float[Tensor, "2"], colour: str, broad: float) -> None:
@@ -220,7 +220,7 @@ def draw_directions(
     """
     rows, tall, box = -(-len(classes) // 2), 3.3, WIDTH / 2
     page = Sheet(1.5 + rows * tall)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     words = "grey: the class's direction; lines: paths of its channels [px], blue to red, wide when used much"
     page.text(MARGIN, 0.84, words)
     page.rule(1.05)
@@ -238,11 +238,11 @@ def draw_directions(
         axes.plot(0, 0, "o", color=START, markersize=7)
         axes.set_xlim(-reach, reach)
         axes.set_ylim(reach, -reach)  # y points down
-        plain(axes, labelled=True)
+        quiet_axes(axes, 7, length=2, labelbottom=True)
         for row, (channel, share) in enumerate(zip(channels, shares, strict=True)):
             strip = kernels[channel, 0].numpy()
             grey = 0.5 + 0.5 * strip / np.abs(strip).max()
             level = y + 0.2 + 0.65 * row
             page.text(x + 2.8, level + 0.3, f"{channel}: {share:.0%}", 9.5, va="center")
             page.strip(x + 3.7, level, (0.58, 0.58), 0.05, np.repeat(grey[..., None], 3, axis=-1))
-    return png(page.figure)
+    return page.png()
