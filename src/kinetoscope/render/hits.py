@@ -24,13 +24,13 @@ def hit_pictures(clips: Sequence[tuple[str, Float[Tensor, "_ _ _ _"]]], words: s
     columns = min(5, len(clips))
     for t in range(max(map(len, frames))):
         panels: list[Panel] = [
-            (caption, _in_cell(pictures[t % len(pictures)]))
+            (caption, in_cell(pictures[t % len(pictures)]))
             for (caption, _), pictures in zip(clips, frames, strict=True)
         ]
         yield draw_panels(panels, columns, bar=words)
 
 
-def _in_cell(picture: Picture) -> Picture:
+def in_cell(picture: Picture) -> Picture:
     """A picture as large as it fits into a square cell; small ones in whole pixels."""
     longest = max(picture.shape[:2])
     size = size_within(picture, _CELL if longest > _CELL else _CELL // longest * longest)
