@@ -96,13 +96,13 @@ def draw_channels(
     page.text(14.3, 1.5, "path [px]", 9.5, weight="bold")
     limits = [limits_of(content[index], sampling[index], float(index == 0)) for index in range(4)]
     reach = 1.08 * max(float(path.abs().max()), *((size - 1) / 2 + 0.5 for size in kernel))
-    for row, about in enumerate(rows):
+    for row, shown in enumerate(rows):
         level = top + tall * row
-        page.text(MARGIN, level + 0.5, str(about.channel), 12.0, weight="bold")
-        for column, picture in enumerate(_pictures(about)):
+        page.text(MARGIN, level + 0.5, str(shown.channel), 12.0, weight="bold")
+        for column, picture in enumerate(_pictures(shown)):
             page.picture(1.0 + column * (wide + 0.1), level, wide, box, picture)
-        if about.frame is not None:
-            page.text(MARGIN, level + 0.75, f"frame {about.frame}", 7.5, MUTED)
+        if shown.frame is not None:
+            page.text(MARGIN, level + 0.75, f"frame {shown.frame}", 7.5, MUTED)
         for index in range(4):
             axes = page.axes(left + span * index, level, span - 0.45, tall - 0.55)
             draw_steps(axes, content[index, :, row], sampling[index, :, row], float(index == 0))
@@ -112,12 +112,12 @@ def draw_channels(
     return page.png()
 
 
-def _pictures(about: ChannelPictures) -> list[np.ndarray]:
-    shown = [to_frame(as_rgb(about.still[None])[0])]
-    if about.picture is not None and about.gradient is not None:
-        peak = float(about.gradient.max()) or 1.0
-        overlay = overlay_frames(about.picture[None], about.gradient[None], peak)
-        shown = [to_frame(as_rgb(about.picture[None])[0]), *overlay, *shown]
+def _pictures(channel: ChannelPictures) -> list[np.ndarray]:
+    shown = [to_frame(as_rgb(channel.still[None])[0])]
+    if channel.picture is not None and channel.gradient is not None:
+        peak = float(channel.gradient.max()) or 1.0
+        overlay = overlay_frames(channel.picture[None], channel.gradient[None], peak)
+        shown = [to_frame(as_rgb(channel.picture[None])[0]), *overlay, *shown]
     return shown
 
 
@@ -224,7 +224,7 @@ def draw_directions(
     words = "grey: the class's direction; lines: paths of its channels [px], blue to red, wide when used much"
     page.text(MARGIN, 0.84, words)
     page.rule(1.05)
-    reach = 1.1 * float(path[:, :, sorted({c for about in classes for c in about[2]})].abs().max())
+    reach = 1.1 * float(path[:, :, sorted({c for shown in classes for c in shown[2]})].abs().max())
     for index, (name, wanted, channels, shares) in enumerate(classes):
         x, y = MARGIN + index % 2 * box, 1.5 + index // 2 * tall
         page.text(x, y, cut(name, 30), 12.0, weight="bold")
