@@ -58,7 +58,6 @@ def test_depth_leaves_rows_a_report_and_a_figure(tmp_path, capsys):
         assert figure.width == 1600
 
 
-@pytest.mark.slow
 def test_tuning_compares_layer_by_layer_and_goes_on(tmp_path, capsys):
     words = [
         "evaluate",

@@ -53,7 +53,7 @@ def together(clips):
     clips = clips.double()
     still = torch.tensor([temporal_variance(clip) for clip in clips], dtype=torch.float64)
     with torch.no_grad():
-        return [arrays(found) for found in layered.account(clips, still, layered.LayeredSettings())]
+        return [arrays(found) for found in layered.explain(clips, still, layered.LayeredSettings())]
 
 
 def assert_same(one, other, tolerance=1e-5):

@@ -170,7 +170,7 @@ class Inquiry:
             def optima(run: int) -> list[Optimal]:
                 """The batch's optima of one run; run 0 is shown, the others tell how far the seed counts."""
 
-                def told(step: int, steps: int) -> None:
+                def report(step: int, steps: int) -> None:
                     if self.progress is not None:
                         before = sum(settings.steps for settings in runs[:run])
                         self.progress(done, before + step, sum(settings.steps for settings in runs))
@@ -178,7 +178,7 @@ class Inquiry:
                 generators = [unit_generator(seed + run, unit) for unit in units]
                 # agreement between seeds says nothing about the unit where both began with the same stimulus
                 known = banked if run == 0 else []
-                return self.optima(forward, objectives, runs[run], generators, known, told)
+                return self.optima(forward, objectives, runs[run], generators, known, report)
 
             shown, *others = (optima(run) for run in range(len(runs)))
             for index, (unit, objective) in enumerate(zip(units, objectives, strict=True)):
@@ -203,8 +203,8 @@ class Inquiry:
         ]
         found = [shown, *accounts]
         seconds = time.perf_counter() - began + sum(run.seconds for run in others)
-        labels = [summarize(account).label for account in found]
-        return agreement([account.velocity for account in found], labels, seeds, others[0].steps), seconds
+        labels = [summarize(parts).label for parts in found]
+        return agreement([parts.velocity for parts in found], labels, seeds, others[0].steps), seconds
 
     def _assemble(
         self,
