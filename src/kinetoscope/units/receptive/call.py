@@ -26,8 +26,8 @@ class Call:
         return self.args["self"] if "self" in self.args else self.args["input"]
 
     @property
-    def reach(self) -> TensorSpans:
-        """The reach of the tensor worked on."""
+    def spans(self) -> TensorSpans:
+        """The spans of the tensor worked on."""
         known = self.look(self.source)
         return known if known is not None else pointwise(self)
 
@@ -37,7 +37,7 @@ class Call:
         return next(t for t in tree_leaves(self.result) if isinstance(t, Tensor))
 
     def parts(self) -> list[tuple[TensorSpans, Tensor]]:
-        """The inputs with their reaches."""
+        """The inputs with their spans."""
         return [(x, t) for t in self.inputs if (x := self.look(t)) is not None]
 
     def dims(self) -> set[int]:
@@ -50,7 +50,7 @@ class Call:
     def mixed(self, dims: set[int]) -> TensorSpans:
         """Every unit sees all positions along `dims`."""
         shape = self.source.shape
-        return self.reach.map(lambda span, dim: WHOLE if dim in dims and shape[dim] > 1 else span)
+        return self.spans.map(lambda span, dim: WHOLE if dim in dims and shape[dim] > 1 else span)
 
 
 def seen(reach: TensorSpans, tensor: Tensor) -> list[tuple[Axis, int | None, int]]:

@@ -44,7 +44,7 @@ def _convolution(call: Call) -> TensorSpans:
         extent = (kernel - 1) * d
         return slide(span, ceil((extent + 1) / s), 1 / s, 1, -ceil((p - extent) / s))
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
 def _pool(call: Call) -> TensorSpans:
@@ -59,7 +59,7 @@ def _pool(call: Call) -> TensorSpans:
         i = dim - first
         return span if i < 0 else slide(span, kernel[i], stride[i], dilation[i], padding[i])
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
 def _adaptive_pool(call: Call) -> TensorSpans:
@@ -70,7 +70,7 @@ def _adaptive_pool(call: Call) -> TensorSpans:
         taps = max(ceil((i + 1) * n / m) - i * n // m for i in range(m))
         return WHOLE if m == 1 else slide(span, taps, n / m, 1, 0)
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
 def _upsample(call: Call) -> TensorSpans:
@@ -80,7 +80,7 @@ def _upsample(call: Call) -> TensorSpans:
         ratio = call.source.shape[dim] / call.out.shape[dim]
         return span if ratio == 1 else slide(span, taps, ratio, 1, (taps - 1) / 2)
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
 def _constant_pad(call: Call) -> TensorSpans:
@@ -91,7 +91,7 @@ def _constant_pad(call: Call) -> TensorSpans:
         i = 2 * (ndim - 1 - dim)
         return slide(span, 1, 1, 1, pad[i]) if i < len(pad) else span
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
 # --- everything along a dimension ------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def _constant_pad(call: Call) -> TensorSpans:
 
 def _reduce(call: Call) -> TensorSpans:
     gone = call.dims()
-    return call.mixed(gone) if call.out.ndim == call.source.ndim else dropped(call.reach, gone)
+    return call.mixed(gone) if call.out.ndim == call.source.ndim else dropped(call.spans, gone)
 
 
 def _mix_along(call: Call) -> TensorSpans:
@@ -147,7 +147,7 @@ def _unlisted(call: Call) -> TensorSpans:
 def _copy(call: Call) -> TensorSpans:
     source = call.args["src"]
     if call.look(source) is None:  # overwritten by a constant; what was seen before is kept as a bound
-        return call.reach
+        return call.spans
     return pointwise(
         Call(call.op, call.args, [t for t in call.inputs if t is not call.source], call.look, call.result)
     )
@@ -200,7 +200,7 @@ def propagate(
     inputs: list[Tensor],
     result: Any,
 ) -> list[TensorSpans]:
-    """The reach of every tensor in `result` of `func(*args, **kwargs)`, from those of its inputs."""
+    """The spans of every tensor in `result` of `func(*args, **kwargs)`, from those of its inputs."""
     op = func.name().removeprefix("aten::")
     name = op.partition(".")[0]
     call = Call(op, named_arguments(func, args, kwargs), inputs, look, result)

@@ -48,7 +48,7 @@ class TensorSpans:
 
 
 def clip_spans(ndim: int) -> TensorSpans:
-    """The reach of the clip itself, (B, C, T, H, W): each position sees itself."""
+    """The spans of the clip itself, (B, C, T, H, W): each position sees itself."""
     return TensorSpans((Span(1, 1, 0),) * (ndim - 2), tuple(range(2, ndim)))
 
 

@@ -1,7 +1,7 @@
 """Receptive fields from geometry: every tensor operation is watched, none has to be a module.
 
-Per tensor and per axis of the clip a `Span` is carried (`spans.py`); what each operation does to it stands in
-`reach_rules.py`. Functional calls, branches, sums and concatenations count as much as modules do.
+Per tensor and per axis of the clip a `Span` is carried (`span.py`); what each operation does to it stands in
+`rules.py`. Functional calls, branches, sums and concatenations count as much as modules do.
 """
 
 from typing import Any
@@ -27,8 +27,8 @@ class SpanTracker(TorchDispatchMode):
         """Start from the clip, (B, C, T, H, W)."""
         self._reaches[clip] = clip_spans(clip.ndim)
 
-    def reach(self, tensor: Any) -> TensorSpans | None:
-        """The reach of a tensor; None when it does not depend on the clip."""
+    def look(self, tensor: Any) -> TensorSpans | None:
+        """The spans of a tensor; None when it does not depend on the clip."""
         if not isinstance(tensor, Tensor):
             return None
         known = self._reaches.get(tensor)
@@ -46,10 +46,10 @@ class SpanTracker(TorchDispatchMode):
             if result is not NotImplemented:
                 return result
         result = func(*args, **kwargs)
-        inputs = [t for t in tree_leaves((args, kwargs)) if self.reach(t) is not None]
+        inputs = [t for t in tree_leaves((args, kwargs)) if self.look(t) is not None]
         outputs = [t for t in tree_leaves(result) if isinstance(t, Tensor)]
         if inputs and outputs and func.overloadpacket.__name__ not in CONSTANT:
-            reaches = propagate(func, args, kwargs, self.reach, inputs, result)
+            reaches = propagate(func, args, kwargs, self.look, inputs, result)
             for tensor, reach in zip(outputs, reaches, strict=True):
                 self._note(tensor, reach, written=func._schema.is_mutable)
         return result
@@ -67,7 +67,7 @@ class SpanTracker(TorchDispatchMode):
 
         Where the tensor has lost an axis, as one frame has, no unit has a neighbour: the stride is 0.
         """
-        reach = self.reach(tensor)
+        reach = self.look(tensor)
         if reach is None:
             return (None, None, None)
         pairs = zip(reach.spans, reach.dims, strict=True)
