@@ -96,7 +96,9 @@ def test_velocity_and_displacement_fetch_the_same_spot(field: Tensor) -> None:
         (1.0, 0.0, 0.0, "right"),
         (1.0, -1.0, 45.0, "up-right"),
         (0.0, -1.0, 90.0, "up"),
+        (-1.0, -1.0, 135.0, "up-left"),
         (-1.0, 0.0, 180.0, "left"),
+        (-1.0, 1.0, 225.0, "down-left"),
         (0.0, 1.0, 270.0, "down"),
         (1.0, 1.0, 315.0, "down-right"),
     ],
@@ -169,6 +171,7 @@ def test_psnr_is_against_peak_one_with_a_ceiling() -> None:
     image = torch.full((3, H, W), 0.4)
     assert psnr_db(image, image) == pytest.approx(100.0)
     assert psnr_db(image, image + 0.1) == pytest.approx(20.0, abs=1e-3)
+    assert psnr_db(image, image + 1.0) == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +181,7 @@ def test_psnr_is_against_peak_one_with_a_ceiling() -> None:
         ((0.04, 0.04, 0.02, 0.01), (0.0, 0.5, 0.25, 0.25)),
         ((0.04, 0.05, 0.06, 0.07), (0.0, 0.0, 0.0, 1.0)),
         ((0.04, 0.02, 0.01, 0.01, 0.01), (0.25, 0.25, 0.0, 0.5)),
+        ((0.04, 0.02, 0.016, 0.016, 0.01), (0.25, 0.1, 0.0, 0.65)),
         ((0.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)),
     ],
 )

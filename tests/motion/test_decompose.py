@@ -16,7 +16,6 @@ from kinetoscope.evaluation.clips import (
     translation,
 )
 from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose
-from kinetoscope.motion.findings import variance_shares
 from kinetoscope.motion.metrics import displacement_tv, psnr_db
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.motion.summary import summarize
@@ -91,19 +90,6 @@ def test_shares_sum_to_one_and_noise_is_no_motion():
     assert found.variance_explained["coherent"] == 0
     assert not found.velocity.any()
     assert summarize(found).label == "unexplained"
-
-
-@pytest.mark.parametrize(
-    ("errors", "shares"),
-    [
-        ((1.0, 0.5, 0.25, 0.0), (0.5, 0.25, 0.25, 0.0)),
-        ((1.0, 1.0, 1.0, 1.0), (0, 0, 0, 1)),
-        ((1.0, 0.5, 0.4, 0.4, 0.25), (0.25, 0.1, 0, 0.65)),
-        ((0.0, 0.0, 0.0, 0.0), (1, 0, 0, 0)),
-    ],
-)
-def test_variance_shares_at_their_extremes(errors, shares):
-    assert tuple(variance_shares(*errors).values()) == pytest.approx(shares)
 
 
 def test_a_time_reversed_clip_moves_back():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from PIL import Image
 from torch import nn
 from tuned_units import CARD, FRAMES, SIDE, energies
 
@@ -90,7 +91,8 @@ def test_what_is_saved_can_be_read(tuning, tmp_path):
     assert "drives 1 of 2 compared units more" in page.read_text()
     for unit in "01":
         for name in ("tuning.png", "summary.png"):
-            assert (tmp_path / "energy" / unit / name).read_bytes().startswith(b"\x89PNG")
+            with Image.open(tmp_path / "energy" / unit / name) as picture:
+                assert picture.width == 1600
     assert (tmp_path / "layer.png").exists()
 
 
