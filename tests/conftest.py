@@ -144,11 +144,11 @@ def make_dead(frames: int = 4, height: int = 24, width: int = 32) -> UnitResult:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def result_factory() -> Callable[..., UnitResult]:
     return make_result
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dead_factory() -> Callable[..., UnitResult]:
     return make_dead

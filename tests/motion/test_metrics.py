@@ -1,4 +1,4 @@
-"""Metrics where their values are known; `tests/test_conventions.py` has the ones that docs/conventions.md states."""
+"""Metrics where their values are known; those of docs/conventions.md are in `tests/test_conventions.py`."""
 
 import math
 

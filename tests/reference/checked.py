@@ -16,7 +16,7 @@ known: dict[object, Function] = {}
 
 
 def typechecked(signature: Function) -> Function:
-    """A checker for arguments; `signature` is jaxtyping's, an empty function with the annotations to check."""
+    """A checker; `signature` is jaxtyping's, an empty function with the annotations to check."""
     code = signature.__code__
     arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     kinds = (code.co_posonlyargcount, code.co_argcount, code.co_flags, arguments)
