@@ -145,12 +145,12 @@ def test_nothing_heavy_is_imported_for_help() -> None:
 
 @pytest.mark.parametrize("debug", [False, True])
 def test_an_unforeseen_exception_is_one_line_too_and_keeps_what_is_finished(
-    tmp_path: Path, debug: bool
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, debug: bool
 ) -> None:
+    monkeypatch.setenv("FAKE_FAULT", "4")
     words = [*LOOK, "--units", "0,4", "--out", tmp_path, "--quiet", *(["--debug"] if debug else [])]
-    fault = process(*words, FAKE_FAULT="4")
-    out, err = fault.communicate(timeout=120)
-    assert fault.returncode == 1
+    status, out, err = run(*words)
+    assert status == 1
     assert out == ""
     if debug:
         assert "Traceback" in err
@@ -163,7 +163,7 @@ def test_an_unforeseen_exception_is_one_line_too_and_keeps_what_is_finished(
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopping_keeps_what_is_finished_and_says_how_to_go_on(
-    tmp_path: Path, number: signal.Signals, status: int
+    run, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     words = (*LOOK, "--units", "2,0,7", "--out", tmp_path / "o")
     started = process(*words, FAKE_DELAY="0.4")
@@ -183,9 +183,8 @@ def test_stopping_keeps_what_is_finished_and_says_how_to_go_on(
     if number == signal.SIGTERM:
         return
     written = first.stat().st_mtime_ns
-    again = process(*words)
-    out, err = again.communicate(timeout=120)
-    assert again.returncode == 0
+    status, out, err = run(*words)
+    assert status == 0
     assert "1 of 3 units are finished" in err
     assert out == f"{tmp_path / 'o' / 'index.html'}\n"
     assert first.stat().st_mtime_ns == written
