@@ -1,5 +1,7 @@
 """Words of a film; signs are in `tests/test_conventions.py`."""
 
+import math
+
 import pytest
 import torch
 
@@ -26,7 +28,9 @@ def field(motion):
 
 def test_growth_and_turn_are_told_apart():
     assert affine_parts(field(expansion(0.02)))[:2] == pytest.approx((0.04, 0.0), abs=1e-5)
-    assert affine_parts(field(rotation(0.05)))[:2] == pytest.approx((0.0, 0.05), abs=1e-3)
+    growth, turn, _ = affine_parts(field(rotation(0.05)))
+    assert turn == pytest.approx(0.05, abs=1e-3)
+    assert growth == pytest.approx(2 * math.cos(0.05) - 2, abs=1e-5)  # in a straight line from frame to frame
 
 
 def film(shares=(0.7, 0.1, 0.1, 0.1), speed=1.0, change=0.5, motion=None):

@@ -60,9 +60,9 @@ def test_gaps_in_the_rows_are_left_blank(fields):
 
 
 def dots(panel):
-    """Runs of rows in which dots lie, from top to bottom."""
-    rows = np.concatenate([[False], is_ours(panel).any(axis=1), [False]])
-    return int((rows[1:] > rows[:-1]).sum())
+    """Runs of columns in which dots lie; a bar may hide the middle of a dot."""
+    columns = np.concatenate([[False], is_ours(panel).any(axis=0), [False]])
+    return int((columns[1:] > columns[:-1]).sum())
 
 
 def test_the_depth_figure_has_a_dot_per_unit():
