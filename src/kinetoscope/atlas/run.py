@@ -1,0 +1,55 @@
+"""Tasks given to an engine until they are finished or have failed for good."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import OutputUnwritable, WorkerLost
+from .engines import Engine
+from .plan import Batch, Task
+from .worker import Job, Outcome
+
+ATTEMPTS = 3
+"""How often a batch is begun whose worker is lost."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A unit that is not there in the end, why, and after how many attempts."""
+
+    layer: str
+    unit: int
+    reason: str
+    attempts: int
+
+
+def run_all(
+    engine: Engine, job: Job, tasks: Sequence[Task], told: Callable[[Outcome], None]
+) -> list[Failure]:
+    """Compute tasks; what failed is tried again, each unit of a batch alone if the batch itself failed.
+
+    A batch whose worker was lost is begun again as it was, so that its arrays are the plan's.
+
+    Args:
+        told: hears what became of each task.
+
+    Raises:
+        OutputUnwritable: the atlas cannot be written; no other unit could be.
+    """
+    waiting, failures, attempt = list(tasks), list[Failure](), 0
+    while waiting:
+        attempt, again = attempt + 1, list[Task]()
+        for outcome in engine(job, waiting):
+            told(outcome)
+            task, error = outcome.task, outcome.error
+            if error is None:
+                continue
+            if isinstance(error, OutputUnwritable):
+                raise error
+            if isinstance(error, WorkerLost) and attempt < ATTEMPTS:
+                again.append(task)
+            elif len(task.batch.units) > 1:
+                again += [Task(Batch(task.batch.layer, (unit,)), (unit,)) for unit in task.missing]
+            else:
+                failures.append(Failure(task.batch.layer, task.missing[0], str(error), attempt))
+        waiting = again
+    return failures
