@@ -5,7 +5,7 @@ import numpy as np
 from ..results import UnitResult
 from .animation import resized
 from .colour import flow_to_rgb
-from .frames import DEFAULT_FPS, Frames, encode_mp4, encode_webp, pick, to_frame, to_frames
+from .frames import DEFAULT_FPS, Frames, Picture, encode_mp4, encode_webp, pick, to_frame, to_frames
 
 TILE, OPTIMAL, MOTION = "tile.webp", "optimal.mp4", "motion.mp4"
 
@@ -66,5 +66,5 @@ def _cell_size(height: int, width: int) -> tuple[int, int]:
     return max(1, round(height * shrink)), max(1, round(width * shrink))
 
 
-def _cell(picture: Frames) -> Frames:
+def _cell(picture: Picture) -> Picture:
     return resized(picture, *_cell_size(*picture.shape[:2]))
