@@ -1,6 +1,6 @@
-"""All records of an atlas as one table: `index.sqlite` for questions, `units.csv` for spreadsheets.
+"""All records of an atlas at once: `index.sqlite` for questions, `units.csv` for spreadsheets, and a page.
 
-The index holds nothing of its own; it is made from the records, whole or not at all.
+They hold nothing of their own; they are made from the records, whole or not at all.
 """
 
 import csv
@@ -11,11 +11,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ..records import whole_file, write_bytes_atomically
-from .store import SCHEMA, records
+from ..render.card import template
+from ..render.words import headline, number
+from .store import SCHEMA, TILE, read_atlas, records
 
-INDEX_FILE, TABLE_FILE, TUNING_FILE = "index.sqlite", "units.csv", "tuning.json"
+INDEX_FILE, TABLE_FILE, PAGE_FILE = "index.sqlite", "units.csv", "index.html"
+TUNING_FILE = "tuning.json"
 
 Row = dict[str, Any]
 
@@ -24,7 +28,7 @@ _UNLISTED = ("files", "record_sha256")
 
 
 def write_index(directory: Path) -> list[str]:
-    """Write both from what lies in the folder.
+    """Write them from what lies in the folder.
 
     Keys of `unit.json` become columns, groups joined by `_` (`motion_speed_px_per_frame`); those of a layer's
     `tuning.json` begin with `tuning_`; lists are JSON.
@@ -37,7 +41,7 @@ def write_index(directory: Path) -> list[str]:
     """
     problems: list[str] = []
     tunings: dict[Path, dict[int, Row]] = {}
-    rows = []
+    rows, shown = list[Row](), dict[str, list[dict[str, Any]]]()
     for folder, record in records(directory, problems):
         layer = folder.parent
         if layer not in tunings:
@@ -45,9 +49,11 @@ def write_index(directory: Path) -> list[str]:
         row = flat({key: value for key, value in record.items() if key not in _UNLISTED})
         row["folder"] = folder.relative_to(directory).as_posix()
         rows.append({**row, **tunings[layer].get(record["unit"], {})})
+        shown.setdefault(record["layer"], []).append(_line(record, row["folder"]))
     columns = list(dict.fromkeys([*_FIRST, *(name for row in rows for name in row)]))
     _write_sqlite(directory / INDEX_FILE, columns, rows)
     _write_csv(directory / TABLE_FILE, columns, rows)
+    _write_page(directory / PAGE_FILE, shown, problems)
     return problems
 
 
@@ -103,3 +109,33 @@ def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     table.writeheader()
     table.writerows(rows)
     write_bytes_atomically(path, text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def _line(record: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """What the page prints of a unit."""
+    dependence = number(record.get("indices", {}).get("motion_dependence"))
+    return {
+        "name": f"{record['unit']} {record.get('unit_name') or ''}".rstrip(),
+        "words": f"{headline(record['motion'])} · motion dependence {dependence}",
+        "base": quote(base, safe="/", errors="surrogatepass"),
+        "films": TILE in record["files"],
+        "scale": record["render"]["motion_scale_px_per_frame"],
+    }
+
+
+def _write_page(
+    path: Path, shown: Mapping[str, Sequence[Mapping[str, Any]]], problems: Sequence[str]
+) -> None:
+    said = read_atlas(path.parent)
+    known = said.get("layers", {})
+    order = [*(name for name in known if name in shown), *(name for name in shown if name not in known)]
+    scales = sorted({f"{unit['scale']:g}" for units in shown.values() for unit in units})
+    page = template("atlas.html.j2").render(
+        title=f"{said.get('model', 'An atlas')}: every unit",
+        scale=" or ".join(scales),
+        count=sum(map(len, shown.values())),
+        asked=sum(len(layer["asked"]) for layer in known.values()),
+        problems=problems,
+        layers=[{"name": name, "units": shown[name]} for name in order],
+    )
+    write_bytes_atomically(path, page.encode("utf-8", "backslashreplace"))
