@@ -119,7 +119,7 @@ def test_a_library_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
 
 def test_a_network_that_cannot_be_loaded_is_the_errors_own_line(tmp_path: Path) -> None:
     job = replace(small_job(tmp_path), model="no.such.module:factory")
-    with pytest.raises(ModelNotFound, match=r"no\.such"):
+    with pytest.raises(ModelNotFound, match="no module"):
         list(local(job, small_tasks(), workers=2))
     assert not multiprocessing.active_children()
 

@@ -184,7 +184,7 @@ def test_help_tells_of_both(run) -> None:
     said = run("atlas", "--help").out
     assert "--engine" in said
     assert "merge" in said
-    assert "A B" in run("atlas", "merge", "--help").out
+    assert "atlas B that atlas A lacks" in run("atlas", "merge", "--help").out
 
 
 def test_merging_two(run, engine: FakeEngine, tmp_path: Path) -> None:
