@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from small_atlas import LAYERS, digests, small_job, small_tasks, workers_of
 
-from kinetoscope.atlas.engines import Engine, local, on_ray, on_slurm
+from kinetoscope.atlas.engines import Engine, Outcomes, local, on_ray, on_slurm
 from kinetoscope.atlas.plan import Batch, Task
 from kinetoscope.atlas.run import ATTEMPTS, Failure, run_all
 from kinetoscope.atlas.worker import Job, Outcome
@@ -57,7 +57,7 @@ def test_only_what_is_missing_is_written_and_the_batch_stays_whole(
 def killing(engine: Engine, folder: Path) -> Engine:
     """The same engine, one of whose workers is killed after the first task."""
 
-    def killed(job: Job, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def killed(job: Job, tasks: Sequence[Task]) -> Outcomes:
         outcomes = engine(job, tasks)
         yield next(outcomes)
         if first:
@@ -139,7 +139,7 @@ def scripted(*errors: dict[str, KinetoscopeError | None]) -> tuple[Engine, list[
     """An engine that gives each round's outcomes as written, by the task's first unit; what it was given."""
     given: list[list[Task]] = []
 
-    def engine(job: Job, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def engine(job: Job, tasks: Sequence[Task]) -> Outcomes:
         given.append(list(tasks))
         said = errors[min(len(given), len(errors)) - 1]
         for task in tasks:

@@ -1,12 +1,13 @@
 """The verb `atlas`: what is asked for is planned, what is finished is skipped, what is wrong is one line."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from fake_run import FakeAccount
 
+from kinetoscope.atlas.engines import Outcomes
 from kinetoscope.atlas.plan import Task
 from kinetoscope.atlas.store import read_record, save_record
 from kinetoscope.atlas.worker import Job, Outcome
@@ -24,7 +25,7 @@ class FakeEngine:
         self.given: list[Task] = []
         self.failing: set[int] = set()
 
-    def __call__(self, job: Job, tasks: Sequence[Task], *, workers: int | None) -> Iterator[Outcome]:
+    def __call__(self, job: Job, tasks: Sequence[Task], *, workers: int | None) -> Outcomes:
         network = load_model(job.model, weights=job.weights, seed=job.seed)
         for task in tasks:
             self.given.append(task)

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -26,13 +26,14 @@ from ..processes import processors, stop
 from .plan import Task, shard
 from .worker import Job, Outcome, Worker
 
-Engine = Callable[[Job, Sequence[Task]], Iterator[Outcome]]
+Outcomes = Generator[Outcome, None, None]
+Engine = Callable[[Job, Sequence[Task]], Outcomes]
 
 SHARING = 2
 """Workers that share a graphics card: while one draws and writes, the other computes."""
 
 
-def local(job: Job, tasks: Sequence[Task], *, workers: int | None = None) -> Iterator[Outcome]:
+def local(job: Job, tasks: Sequence[Task], *, workers: int | None = None) -> Outcomes:
     """Processes of this machine: one for each processor, or `SHARING` for each graphics card.
 
     A process that ends in the middle of a task is replaced by another one.
@@ -113,7 +114,7 @@ def _end_with_parent() -> None:
 
 def on_ray(
     job: Job, tasks: Sequence[Task], *, workers: int | None = None, address: str | None = None
-) -> Iterator[Outcome]:
+) -> Outcomes:
     """Actors of a Ray cluster, each with the network loaded once; lost ones are started again by Ray.
 
     Args:
@@ -168,7 +169,7 @@ def on_slurm(
     workers: int | None = None,
     address: str | None = None,
     parameters: Mapping[str, Any] | None = None,
-) -> Iterator[Outcome]:
+) -> Outcomes:
     """A job array, each of whose jobs computes a shard of the tasks with the engine `local`.
 
     Args:

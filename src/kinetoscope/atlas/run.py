@@ -1,6 +1,7 @@
 """Tasks given to an engine until they are finished or have failed for good."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from ..errors import OutputUnwritable, WorkerLost
@@ -38,18 +39,17 @@ def run_all(
     waiting, failures, attempt = list(tasks), list[Failure](), 0
     while waiting:
         attempt, again = attempt + 1, list[Task]()
-        for outcome in engine(job, waiting):
-            told(outcome)
-            task, error = outcome.task, outcome.error
-            if error is None:
-                continue
-            if isinstance(error, OutputUnwritable):
-                raise error
-            if isinstance(error, WorkerLost) and attempt < ATTEMPTS:
-                again.append(task)
-            elif len(task.batch.units) > 1:
-                again += [Task(Batch(task.batch.layer, (unit,)), (unit,)) for unit in task.missing]
-            else:
-                failures.append(Failure(task.batch.layer, task.missing[0], str(error), attempt))
+        with closing(engine(job, waiting)) as outcomes:  # stopped in the middle, it stops its workers
+            for outcome in outcomes:
+                told(outcome)
+                task, error = outcome.task, outcome.error
+                if isinstance(error, OutputUnwritable):
+                    raise error
+                if isinstance(error, WorkerLost) and attempt < ATTEMPTS:
+                    again.append(task)
+                elif error is not None and len(task.batch.units) > 1:
+                    again += [Task(Batch(task.batch.layer, (unit,)), (unit,)) for unit in task.missing]
+                elif error is not None:
+                    failures.append(Failure(task.batch.layer, task.missing[0], str(error), attempt))
         waiting = again
     return failures

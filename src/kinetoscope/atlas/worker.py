@@ -10,7 +10,7 @@ import torch
 
 from ..account import Account
 from ..errors import KinetoscopeError, one_line
-from ..models.registry import load_model
+from ..models.registry import load_model, weights_of
 from ..optimal.beginnings import Beginning
 from ..pipeline import request_for
 from ..request import Options
@@ -79,8 +79,7 @@ class Worker:
             known = [banked[unit] for unit in batch.units] if banked else []
             for result in account.results_together(batch.units, known):
                 if result.record["unit"] in task.missing:
-                    record = {"model": job.model, "weights": job.weights, **result.record}
-                    result.record.update(record)
+                    result.record.update(model=job.model, weights=weights_of(self._network).name)
                     save_record(result, job.out, keep=job.keep, scale=job.scale, batch=batch.units)
         except KinetoscopeError as error:
             return Outcome(task, error)

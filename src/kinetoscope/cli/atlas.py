@@ -118,6 +118,7 @@ def make(asked: Atlas) -> None:
                 stop.advice = f"finished units are kept in {asked.out}; run the same command again to go on"
                 raise
             finally:
+                sweep(asked.out)  # what stopped processes have left
                 for problem in write_index(asked.out):
                     reporter.note(problem)
     if failures:
@@ -156,7 +157,7 @@ def _job(asked: Atlas) -> "tuple[Job, dict[str, Request]]":
     """What the workers are told, and the checked request for each layer."""
     from ..atlas.worker import Job
     from ..errors import ClipTooSmall, LayerNotFound, ModelUnusable
-    from ..models.registry import load_model, weights_of
+    from ..models.registry import load_model
     from ..pipeline import request_for
     from ..render.colour import DEFAULT_SCALE
 
@@ -171,7 +172,7 @@ def _job(asked: Atlas) -> "tuple[Job, dict[str, Request]]":
             tell(f"{layer} is left out: {error}")
     job = Job(
         asked.model,
-        weights_of(network).name,
+        asked.weights,
         asked.seed,
         {layer: request.units for layer, request in requests.items()},
         options,
@@ -259,13 +260,14 @@ def _describe(asked: Atlas, job: "Job", requests: "dict[str, Request]") -> None:
     """Write what the folder is of, or refuse a folder of something else."""
     from ..atlas.store import read_atlas, same_network, write_atlas
     from ..errors import SettingInvalid
+    from ..models.registry import weights_of
     from ..records import finished_units
 
     first = next(iter(requests.values()))
     facts = first.to_json(first.units[0])
     said = {
         "model": job.model,
-        "weights": job.weights,
+        "weights": weights_of(first.model).name,
         **{key: facts[key] for key in ("network", "weights_sha256", "card_sha256", "source_sha256")},
         **{key: facts[key] for key in ("seed", "settings", "versions", "precision")},
         "keep": job.keep,
