@@ -21,7 +21,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-QUICK = ("--steps", "4", "--seeds", "1", "--size", "8x32x32", "--keep", "arrays", "--quiet")
+QUICK = ("--steps", "2", "--seeds", "1", "--size", "8x16x16", "--keep", "arrays", "--quiet")
 """Settings with which a unit takes half a second."""
 
 
@@ -98,9 +98,11 @@ def engines(folder: Path, asked: argparse.Namespace) -> None:
     expected: dict[str, str] = {}
     for name, words in extra.items():
         out, began = folder / name, time.perf_counter()
-        process = subprocess.Popen(command("atlas", "motion13", "--out", out, *QUICK, *words))
+        process = subprocess.Popen(
+            command("atlas", "motion13", "--layers", asked.layers, "--out", out, *QUICK, *words)
+        )
         if name == "ray":
-            while len(digests(out)) < 40 and process.poll() is None:
+            while len(digests(out)) < len(expected) // 3 and process.poll() is None:
                 time.sleep(0.2)
             victims = ray_workers(process.pid)
             os.kill(victims[0], signal.SIGKILL)
@@ -118,7 +120,7 @@ def engines(folder: Path, asked: argparse.Namespace) -> None:
 
 def kills(folder: Path, asked: argparse.Namespace) -> None:
     """A run to its end beside runs that are killed at moments drawn at random, and begun again until done."""
-    draw, words = random.Random(asked.seed), ("--layers", "conv1,fc", *QUICK)
+    draw, words = random.Random(asked.seed), ("--layers", asked.layers, *QUICK)
     took = seconds("atlas", "motion13", "--out", folder / "whole", *words)
     expected = digests(folder / "whole")
     killed, runs, repeated, wrong, left = 0, 0, 0, 0, 0
@@ -160,8 +162,10 @@ def main() -> None:
     part.add_argument("layers", nargs="+")
     part.add_argument("--units", type=int, default=8, help="of each layer, from 0")
     part.add_argument("--turns", type=int, default=1, help="the fastest counts")
-    verbs.add_parser("engines")
+    part = verbs.add_parser("engines")
+    part.add_argument("--layers", default="all")
     part = verbs.add_parser("kills")
+    part.add_argument("--layers", default="conv1,fc")
     part.add_argument("--times", type=int, default=20)
     part.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
