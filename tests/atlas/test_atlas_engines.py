@@ -23,7 +23,7 @@ from kinetoscope.errors import (
     SettingInvalid,
     WorkerLost,
 )
-from kinetoscope.request import Options
+from kinetoscope.inquiry.request import Options
 
 
 @pytest.fixture(scope="module")

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from fake_run import FakeAccount
+from fake_run import FakeInquiry
 
 from kinetoscope.atlas.engines import Outcomes
 from kinetoscope.atlas.plan import Task
 from kinetoscope.atlas.store import read_record, save_record
 from kinetoscope.atlas.worker import Job, Outcome
 from kinetoscope.errors import KinetoscopeError
-from kinetoscope.models.registry import load_model
-from kinetoscope.pipeline import request_for
+from kinetoscope.inquiry.settle import request_for
+from kinetoscope.zoo.registry import load_model
 
 SMALL = ("--size", "4x16x16", "--steps", "2", "--seeds", "1")
 
@@ -34,7 +34,7 @@ class FakeEngine:
                 yield Outcome(task, KinetoscopeError("odd weights"))
                 continue
             request = request_for(network, task.batch.layer, units, job.options)
-            for result in FakeAccount(request, lambda *step: None).results(list(units)):
+            for result in FakeInquiry(request, lambda *step: None).results(list(units)):
                 result.record.update(model=job.model, weights=job.weights)
                 if result.record["unit"] in task.missing:
                     save_record(result, job.out, keep=job.keep, scale=job.scale, batch=units)

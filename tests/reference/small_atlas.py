@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kinetoscope.atlas.plan import Task, batches
 from kinetoscope.atlas.worker import Job
-from kinetoscope.request import Options
+from kinetoscope.inquiry.request import Options
 
 SOURCE = """
 import os

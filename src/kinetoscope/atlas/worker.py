@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from ..account import Account
 from ..errors import KinetoscopeError, one_line
-from ..models.registry import load_model, weights_of
+from ..inquiry.request import Options
+from ..inquiry.run import Inquiry
+from ..inquiry.settle import request_for
 from ..optimal.beginnings import Beginning
-from ..pipeline import request_for
-from ..request import Options
+from ..zoo.registry import load_model, weights_of
 from .plan import Task
 from .store import save_record
 
@@ -69,15 +69,15 @@ class Worker:
             torch.set_num_threads(1)
         self._job = job
         self._network = load_model(job.model, weights=job.weights, seed=job.seed)
-        self._at: tuple[str, Account, dict[int, Beginning]] | None = None
+        self._at: tuple[str, Inquiry, dict[int, Beginning]] | None = None
 
     def run(self, task: Task) -> Outcome:
         """Compute a batch and save those of its units that are missing."""
         job, batch = self._job, task.batch
         try:
-            account, banked = self._account(batch.layer)
+            inquiry, banked = self._inquiry(batch.layer)
             known = [banked[unit] for unit in batch.units] if banked else []
-            for result in account.results_together(batch.units, known):
+            for result in inquiry.results_together(batch.units, known):
                 if result.record["unit"] in task.missing:
                     result.record.update(model=job.model, weights=weights_of(self._network).name)
                     save_record(result, job.out, keep=job.keep, scale=job.scale, batch=batch.units)
@@ -87,12 +87,12 @@ class Worker:
             return Outcome(task, KinetoscopeError(one_line(f"{type(error).__name__}: {error}")))
         return Outcome(task)
 
-    def _account(self, layer: str) -> tuple[Account, dict[int, Beginning]]:
+    def _inquiry(self, layer: str) -> tuple[Inquiry, dict[int, Beginning]]:
         """The request for all units of a layer, and their beginnings: one pass over the bank for them all."""
         if self._at is None or self._at[0] != layer:
             self._at = None  # the last layer's is let go of first
             units = self._job.layers[layer]
-            account = Account(request_for(self._network, layer, units, self._job.options))
-            known = account.beginnings(units)
-            self._at = layer, account, dict(zip(units, known, strict=True)) if known else {}
+            inquiry = Inquiry(request_for(self._network, layer, units, self._job.options))
+            known = inquiry.beginnings(units)
+            self._at = layer, inquiry, dict(zip(units, known, strict=True)) if known else {}
         return self._at[1:]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..atlas.plan import Task
     from ..atlas.run import Failure
     from ..atlas.worker import Job, Outcome
-    from ..request import Request
+    from ..inquiry.request import Request
 
 TASK_MINUTES = 40
 """Of units that one job of a SLURM array computes; shorter ones wait longer than they work."""
@@ -157,9 +157,9 @@ def _job(asked: Atlas) -> "tuple[Job, dict[str, Request]]":
     """What the workers are told, and the checked request for each layer."""
     from ..atlas.worker import Job
     from ..errors import ClipTooSmall, LayerNotFound, ModelUnusable
-    from ..models.registry import load_model
-    from ..pipeline import request_for
+    from ..inquiry.settle import request_for
     from ..render.colour import DEFAULT_SCALE
+    from ..zoo.registry import load_model
 
     network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
     options, requests = asked.options(network), {}
@@ -186,7 +186,7 @@ def _job(asked: Atlas) -> "tuple[Job, dict[str, Request]]":
 
 def _layers(asked: Atlas, network: "nn.Module") -> list[str]:
     """The layers asked for; of `all`, those that a clip reaches."""
-    from ..models.registry import card_of
+    from ..card import card_of
     from ..units.layers import weighted_layers
 
     if asked.layers != "all":
@@ -260,8 +260,8 @@ def _describe(asked: Atlas, job: "Job", requests: "dict[str, Request]") -> None:
     """Write what the folder is of, or refuse a folder of something else."""
     from ..atlas.store import read_atlas, same_network, write_atlas
     from ..errors import SettingInvalid
-    from ..models.registry import weights_of
     from ..records import finished_units
+    from ..zoo.registry import weights_of
 
     first = next(iter(requests.values()))
     facts = first.to_json(first.units[0])
