@@ -51,11 +51,10 @@ def local(job: Job, tasks: Sequence[Task], *, workers: int | None = None) -> Out
     try:
         while waiting or busy:
             while len(busy) < min(most, len(waiting) + sum(task is not None for _, task in busy.values())):
-                process, pipe = _start(job, started % cards if cards else None)
-                busy[pipe], started = (process, None), started + 1
+                process, new = _start(job, started % cards if cards else None)
+                busy[new], started = (process, None), started + 1
                 every.append(process)
-            for pipe in connection.wait(list(busy)):
-                assert isinstance(pipe, Connection)
+            for pipe in [one for one in connection.wait(list(busy)) if isinstance(one, Connection)]:
                 process, task = busy.pop(pipe)
                 try:
                     said = pipe.recv()
