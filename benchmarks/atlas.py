@@ -110,7 +110,7 @@ def engines(folder: Path, asked: argparse.Namespace) -> None:
         process.wait()
         found = digests(out)
         expected = expected or found
-        same = sum(found[unit] == digest for unit, digest in expected.items())
+        same = sum(found.get(unit) == digest for unit, digest in expected.items())
         took = time.perf_counter() - began
         print(
             f"{name}: status {process.returncode}, {len(found)} units in {took:.0f} s, {same} as by `local`"

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_only_what_is_missing_is_written_and_the_batch_stays_whole(
 def killing(engine: Engine, folder: Path) -> Engine:
     """The same engine, one of whose workers is killed after the first task."""
 
-    def killed(job: Job, tasks: Sequence[Task]) -> Outcomes:
+    def killed(job: Job, tasks: deque[Task]) -> Outcomes:
         outcomes = engine(job, tasks)
         yield next(outcomes)
         if first:
@@ -105,7 +105,7 @@ def test_a_job_array_leaves_the_same(tmp_path: Path, expected: dict[str, str]) -
 def test_a_machine_without_slurm_is_told(tmp_path: Path) -> None:
     pytest.importorskip("submitit")
     with pytest.raises(SettingInvalid, match="SLURM does not take the jobs"):
-        list(on_slurm(small_job(tmp_path), small_tasks(), shards=1))
+        list(on_slurm(small_job(tmp_path), deque(small_tasks()), shards=1))
 
 
 def test_a_library_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,13 +114,13 @@ def test_a_library_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr("kinetoscope.atlas.engines.import_module", missing)
     with pytest.raises(SettingInvalid, match=r"kinetoscope\[ray\]"):
-        list(on_ray(small_job(tmp_path), small_tasks()))
+        list(on_ray(small_job(tmp_path), deque(small_tasks())))
 
 
 def test_a_network_that_cannot_be_loaded_is_the_errors_own_line(tmp_path: Path) -> None:
     job = replace(small_job(tmp_path), model="no.such.module:factory")
     with pytest.raises(ModelNotFound, match="no module"):
-        list(local(job, small_tasks(), workers=2))
+        list(local(job, deque(small_tasks()), workers=2))
     assert not multiprocessing.active_children()
 
 
@@ -128,21 +128,22 @@ def test_a_process_that_cannot_begin_is_told(tmp_path: Path) -> None:
     job = small_job(tmp_path)
     (tmp_path / "mine.py").write_text("import os\ndef factory():\n    os._exit(9)\n")
     with pytest.raises(WorkerLost, match="ended with 9"):
-        list(local(job, small_tasks(), workers=1))
+        list(local(job, deque(small_tasks()), workers=1))
 
 
 JOB = Job("m", "default", 0, {}, Options(), Path("out"), "films", 2.0, Path())
 WHOLE, OTHER = Task(Batch("a", (0, 1)), (0, 1)), Task(Batch("b", (5,)), (5,))
 
 
-def scripted(*errors: dict[str, KinetoscopeError | None]) -> tuple[Engine, list[list[Task]]]:
-    """An engine that gives each round's outcomes as written, by the task's first unit; what it was given."""
-    given: list[list[Task]] = []
+def scripted(*errors: dict[str, KinetoscopeError | None]) -> tuple[Engine, list[Task]]:
+    """An engine that says what is written of each attempt, by a task's first unit; and what it was given."""
+    given: list[Task] = []
 
-    def engine(job: Job, tasks: Sequence[Task]) -> Outcomes:
-        given.append(list(tasks))
-        said = errors[min(len(given), len(errors)) - 1]
-        for task in tasks:
+    def engine(job: Job, tasks: deque[Task]) -> Outcomes:
+        while tasks:
+            task = tasks.popleft()
+            said = errors[min(given.count(task), len(errors) - 1)]
+            given.append(task)
             yield Outcome(task, said.get(f"{task.batch.layer}{task.missing[0]}"))
 
     return engine, given
@@ -151,14 +152,14 @@ def scripted(*errors: dict[str, KinetoscopeError | None]) -> tuple[Engine, list[
 def test_a_lost_batch_is_begun_again_as_it_was() -> None:
     engine, given = scripted({"a0": WorkerLost("killed")}, {})
     assert run_all(engine, JOB, [WHOLE, OTHER], lambda outcome: None) == []
-    assert given == [[WHOLE, OTHER], [WHOLE]]
+    assert given == [WHOLE, OTHER, WHOLE]
 
 
 def test_units_of_a_batch_that_fails_are_tried_alone_and_the_reason_is_kept() -> None:
     odd = KinetoscopeError("odd weights")
     engine, given = scripted({"a0": odd}, {"a0": odd})
-    assert run_all(engine, JOB, [WHOLE, OTHER], lambda outcome: None) == [Failure("a", 0, "odd weights", 2)]
-    assert given[1] == [Task(Batch("a", (0,)), (0,)), Task(Batch("a", (1,)), (1,))]
+    assert run_all(engine, JOB, [WHOLE, OTHER], lambda outcome: None) == [Failure("a", 0, "odd weights", 1)]
+    assert given[2:] == [Task(Batch("a", (0,)), (0,)), Task(Batch("a", (1,)), (1,))]
 
 
 def test_what_is_lost_again_and_again_is_given_up() -> None:

@@ -1,7 +1,7 @@
 """Who computes the tasks of an atlas: processes of this machine, a Ray cluster, or a SLURM cluster.
 
-An engine takes tasks and gives their outcomes as they come, each task once. It keeps nothing: what is
-finished lies in the store, and what is lost is told, to be given to it again.
+An engine takes tasks out of a queue and gives their outcomes as they come. It keeps nothing: what is finished
+lies in the store, and what is lost is told, to be put into the queue again.
 """
 
 import os
@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -27,13 +27,14 @@ from .plan import Task, shard
 from .worker import Job, Outcome, Worker
 
 Outcomes = Generator[Outcome, None, None]
-Engine = Callable[[Job, Sequence[Task]], Outcomes]
+Engine = Callable[[Job, deque[Task]], Outcomes]
+"""Given a queue, takes tasks until it is empty, those included that are put there meanwhile."""
 
 SHARING = 2
 """Workers that share a graphics card: while one draws and writes, the other computes."""
 
 
-def local(job: Job, tasks: Sequence[Task], *, workers: int | None = None) -> Outcomes:
+def local(job: Job, tasks: deque[Task], *, workers: int | None = None) -> Outcomes:
     """Processes of this machine: one for each processor, or `SHARING` for each graphics card.
 
     A process that ends in the middle of a task is replaced by another one.
@@ -47,10 +48,10 @@ def local(job: Job, tasks: Sequence[Task], *, workers: int | None = None) -> Out
     """
     cards = torch.cuda.device_count() if job.options.device == "cuda" else 0
     most, started = workers or SHARING * cards or processors(), 0
-    waiting, every, busy = deque(tasks), [], dict[Connection, tuple[SpawnProcess, Task | None]]()
+    every, busy = list[SpawnProcess](), dict[Connection, tuple[SpawnProcess, Task | None]]()
     try:
-        while waiting or busy:
-            while len(busy) < min(most, len(waiting) + sum(task is not None for _, task in busy.values())):
+        while tasks or busy:
+            while len(busy) < min(most, len(tasks) + sum(task is not None for _, task in busy.values())):
                 process, new = _start(job, started % cards if cards else None)
                 busy[new], started = (process, None), started + 1
                 every.append(process)
@@ -66,7 +67,7 @@ def local(job: Job, tasks: Sequence[Task], *, workers: int | None = None) -> Out
                     continue
                 if isinstance(said, KinetoscopeError):
                     raise said
-                following = waiting.popleft() if waiting else None
+                following = tasks.popleft() if tasks else None
                 with suppress(OSError):  # it has just ended; the pipe's end will tell
                     pipe.send(following)
                 if following is not None:
@@ -112,7 +113,7 @@ def _end_with_parent() -> None:
 
 
 def on_ray(
-    job: Job, tasks: Sequence[Task], *, workers: int | None = None, address: str | None = None
+    job: Job, tasks: deque[Task], *, workers: int | None = None, address: str | None = None
 ) -> Outcomes:
     """Actors of a Ray cluster, each with the network loaded once; lost ones are started again by Ray.
 
@@ -139,22 +140,19 @@ def on_ray(
             )
         count = min(workers or most, most, len(tasks))
         kind = ray.remote(Worker).options(num_cpus=1, num_gpus=1 / SHARING if cuda else 0, max_restarts=-1)
-        actors = [kind.remote(job) for _ in range(count)]
-        waiting = deque(tasks)
+        idle = [kind.remote(job) for _ in range(count)]
         running: dict[Any, tuple[Any, Task]] = {}
-        for actor in actors:
-            task = waiting.popleft()
-            running[actor.run.remote(task)] = actor, task
-        while running:
+        while tasks or running:
+            while tasks and idle:
+                actor, task = idle.pop(), tasks.popleft()
+                running[actor.run.remote(task)] = actor, task
             (done, *_), _ = ray.wait(list(running), num_returns=1)
             actor, task = running.pop(done)
+            idle.append(actor)
             try:
                 outcome = ray.get(done)
             except (ray.exceptions.RayActorError, ray.exceptions.RayTaskError) as error:
                 outcome = Outcome(task, WorkerLost(one_line(error)))
-            if waiting:
-                following = waiting.popleft()
-                running[actor.run.remote(following)] = actor, following
             yield outcome
     finally:
         ray.shutdown()
@@ -162,14 +160,14 @@ def on_ray(
 
 def on_slurm(
     job: Job,
-    tasks: Sequence[Task],
+    tasks: deque[Task],
     *,
     shards: int,
     workers: int | None = None,
     address: str | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Outcomes:
-    """A job array, each of whose jobs computes a shard of the tasks with the engine `local`.
+    """A job array, each of whose jobs computes a shard of what is in the queue with the engine `local`.
 
     Args:
         shards: jobs in the array at most.
@@ -181,7 +179,8 @@ def on_slurm(
         SettingInvalid: submitit is not installed, SLURM is not there, or does not know a parameter.
     """
     submitit = _library("submitit", "slurm")
-    parts = [part for index in range(shards) if (part := shard(tasks, index, shards))]
+    every = [tasks.popleft() for _ in range(len(tasks))]
+    parts = [part for index in range(shards) if (part := shard(every, index, shards))]
     # a folder of its own: what comes back is pickled, and an older run's or a stranger's is not to be read
     with tempfile.TemporaryDirectory(prefix=".jobs-", dir=job.out, ignore_cleanup_errors=True) as folder:
         try:
@@ -209,7 +208,7 @@ def on_slurm(
 
 def _part(job: Job, workers: int, tasks: list[Task]) -> list[Outcome]:
     """What one job of the array does."""
-    return list(local(job, tasks, workers=workers))
+    return list(local(job, deque(tasks), workers=workers))
 
 
 def _library(name: str, extra: str) -> Any:

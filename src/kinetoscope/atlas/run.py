@@ -1,5 +1,6 @@
 """Tasks given to an engine until they are finished or have failed for good."""
 
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Failure:
-    """A unit that is not there in the end, why, and after how many attempts."""
+    """A unit that is not there in the end, why, and after how many attempts with it alone."""
 
     layer: str
     unit: int
@@ -36,20 +37,19 @@ def run_all(
     Raises:
         OutputUnwritable: the atlas cannot be written; no other unit could be.
     """
-    waiting, failures, attempt = list(tasks), list[Failure](), 0
+    waiting, failures, begun = deque(tasks), list[Failure](), Counter[Batch]()
     while waiting:
-        attempt, again = attempt + 1, list[Task]()
         with closing(engine(job, waiting)) as outcomes:  # stopped in the middle, it stops its workers
             for outcome in outcomes:
                 told(outcome)
-                task, error = outcome.task, outcome.error
+                task, batch, error = outcome.task, outcome.task.batch, outcome.error
+                begun[batch] += 1
                 if isinstance(error, OutputUnwritable):
                     raise error
-                if isinstance(error, WorkerLost) and attempt < ATTEMPTS:
-                    again.append(task)
-                elif error is not None and len(task.batch.units) > 1:
-                    again += [Task(Batch(task.batch.layer, (unit,)), (unit,)) for unit in task.missing]
+                if isinstance(error, WorkerLost) and begun[batch] < ATTEMPTS:
+                    waiting.append(task)
+                elif error is not None and len(batch.units) > 1:
+                    waiting += [Task(Batch(batch.layer, (unit,)), (unit,)) for unit in task.missing]
                 elif error is not None:
-                    failures.append(Failure(task.batch.layer, task.missing[0], str(error), attempt))
-        waiting = again
+                    failures.append(Failure(batch.layer, task.missing[0], str(error), begun[batch]))
     return failures
