@@ -194,12 +194,17 @@ def write_json(path: str | Path, value: Any) -> Path:
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Tensor]) -> Path:
     """Write tensors as float32 safetensors, whole or not at all."""
+    return write_bytes_atomically(path, packed(arrays))
+
+
+def packed(arrays: Mapping[str, Tensor]) -> bytes:
+    """Tensors as a file of float32 safetensors."""
     ready = {
         # clone: safetensors refuses tensors that share memory
         name: array.detach().to("cpu", torch.float32).contiguous().clone()
         for name, array in arrays.items()
     }
-    return write_bytes_atomically(path, safetensors.torch.save(ready))
+    return safetensors.torch.save(ready)
 
 
 def read_unit(directory: str | Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from kinetoscope.evaluation.cases import DIRECTIONS, SPEEDS, ClipCase, NetworkCase, clip_cases, speed_of
 from kinetoscope.evaluation.flow import available
 from kinetoscope.evaluation.planted import PlantedSettings, compare, judge, planted_cases
+from kinetoscope.inquiry import settle
 from kinetoscope.synthetic.planted import noise_texture, planted_clip, rotation, translation
 
 NAMES, PROGRAMS = ["layered", "fetch", "paper"], ["dis", "farneback"]

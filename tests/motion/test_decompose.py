@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kinetoscope.errors import ClipTooSmall, SettingInvalid
-from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose
+from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose, decompose_all
 from kinetoscope.motion.metrics import displacement_tv, psnr_db
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.motion.summary import summarize

@@ -89,7 +89,7 @@ def test_mp4_keeps_frames_and_makes_sizes_even(
     tmp_path: Path, codec: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if codec == "mpeg4":
-        monkeypatch.setattr(frames_module, "film_codec", lambda: ("mpeg4", {"qscale": "2"}))
+        monkeypatch.setattr(frames_module, "film_codec", lambda loss: ("mpeg4", {"qscale": "2"}))
     height, width = size
     y, x = np.mgrid[:height, :width]
     shades = [np.stack([5 * x, 6 * y, 0 * x + 30 * t], -1) for t in range(5)]

@@ -6,6 +6,7 @@ import typer
 
 from ..version import __version__
 from .ablate import ablate
+from .atlas import atlas
 from .attribute import attribute
 from .decode import decode
 from .decompose import decompose
@@ -51,4 +52,5 @@ VERBS = (
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(atlas, name="atlas")
 app.add_typer(evaluate, name="evaluate")

@@ -6,8 +6,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
+from ..processes import processors
 from ..tuning.files import Draw
-from .workers import processors
 
 MANY = 8
 """Pictures from which on starting processes is worth its second or two."""

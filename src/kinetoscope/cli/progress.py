@@ -58,6 +58,14 @@ class Reporter:
         elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
             self._line(f"{self._done} of {count} finished, {done / count:.0%} of the work")
 
+    def paced(self, done: int, words: str) -> None:
+        """So many of all items are finished; `words` say how fast it goes."""
+        count = len(self._names)
+        if self._bar is not None:
+            self._bar.update(self._task, description=words, completed=done, total=count)
+        elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES or done == count:
+            self._line(f"{done} of {count} units finished; {words}")
+
     def finished(self, index: int, seconds: float) -> None:
         """The item `index` lies finished on disk."""
         self._done += 1

@@ -35,22 +35,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visualize(Computing):
-    """What `visualize` is asked for."""
+class Searching(Computing):
+    """How optimal inputs are looked for, whatever units of whatever layers they are of."""
 
-    model: Model
-    layer: Layer
-    units: Units
-    out: Out
     preset: PresetChoice = Preset.default
     objective: Annotated[
         Objective | None, typer.Option(help="channel-relu; channel for outputs without a map.")
-    ] = None
-    position: Annotated[
-        str | None,
-        typer.Option(
-            metavar="T,Y,X", help="Of the unit in the layer's map, one number per axis; the centre."
-        ),
     ] = None
     size: Size = None
     steps: Steps = None
@@ -64,14 +54,7 @@ class Visualize(Computing):
     weights: Weights = "default"
     motion_scale: MotionScale = None
 
-    def place(self) -> tuple[int, ...] | None:
-        """The position asked for; status 2 where it is written wrongly."""
-        from ..units.unit import parse_position
-
-        with wrong_usage("--position"):
-            return None if self.position is None else parse_position(self.position)
-
-    def options(self, network: "nn.Module") -> "Options":
+    def options(self, network: "nn.Module", position: tuple[int, ...] | None = None) -> "Options":
         """How the units are to be looked at; a clip to start from is read as the network takes it."""
         from ..inquiry.request import Options
         from .run import starting_clip
@@ -80,7 +63,7 @@ class Visualize(Computing):
         given = self.start not in ("noise", "bank")
         return Options(
             objective=None if self.objective is None else self.objective.value,
-            position=self.place(),
+            position=position,
             size=size,
             preset=self.preset.value,
             steps=self.steps,
@@ -91,6 +74,29 @@ class Visualize(Computing):
             device=self.device,
             precision=self.precision.value,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visualize(Searching):
+    """What `visualize` is asked for."""
+
+    model: Model
+    layer: Layer
+    units: Units
+    out: Out
+    position: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T,Y,X", help="Of the unit in the layer's map, one number per axis; the centre."
+        ),
+    ] = None
+
+    def place(self) -> tuple[int, ...] | None:
+        """The position asked for; status 2 where it is written wrongly."""
+        from ..units.unit import parse_position
+
+        with wrong_usage("--position"):
+            return None if self.position is None else parse_position(self.position)
 
 
 @takes(Visualize)
@@ -106,6 +112,6 @@ def visualize(asked: Visualize) -> None:
     from .run import plan, run_units
 
     network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
-    options = asked.options(network)
+    options = asked.options(network, asked.place())
     run = plan(asked.model, network, asked.layer, asked.units, asked.out, options, asked.motion_scale)
     typer.echo(run_units(run, force=asked.force, quiet=asked.quiet))

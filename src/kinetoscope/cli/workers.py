@@ -5,26 +5,22 @@ loads the network by its name, so that no model is sent, and saves its units its
 through a pipe.
 """
 
-import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import torch
 
 from ..errors import KinetoscopeError, WorkerLost
 from ..inquiry.request import Options
+from ..processes import processors, stop
 from ..zoo.registry import load_model
 from .boundary import Interrupted, of_the_machine, stopping_by_signals
 from .progress import Reporter
 from .run import Run, Work, compute, one_by_one, plan
-
-STOPPING_SECONDS = 10.0
-"""What a process that is asked to stop has for putting away the file it is writing."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +66,6 @@ class Failed:
     """The process could not go on."""
 
     error: KinetoscopeError
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def together(model: str, options: Options, *, weights: str = "default", seed: int = 0) -> Work:
@@ -129,7 +120,7 @@ def work_together(job: Job, workers: int, reporter: Reporter) -> None:
                     "memory; run the same command again to go on"
                 )
     finally:
-        _stop(processes)
+        stop(processes)
 
 
 def _listen(ends: Sequence[Connection], done: dict[int, float], reporter: Reporter) -> None:
@@ -150,17 +141,6 @@ def _listen(ends: Sequence[Connection], done: dict[int, float], reporter: Report
             else:
                 done[message.unit] = min(message.step / message.steps, 0.99)
             reporter.overall(sum(done.values()))
-
-
-def _stop(processes: Sequence[SpawnProcess]) -> None:
-    """Ask what still runs to stop, and make sure that it does."""
-    running = [process for process in processes if process.is_alive()]
-    for process in running:
-        process.terminate()
-    for process in running:
-        process.join(STOPPING_SECONDS)
-        if process.is_alive():
-            process.kill()
 
 
 def _work(job: Job, sending: Connection) -> None:

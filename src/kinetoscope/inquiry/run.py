@@ -1,17 +1,16 @@
 """A request carried out, unit by unit: optimum, decomposition, responses, and agreement across seeds."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from ..errors import DeviceFull
 from ..metric import NaturalMetric
-from ..motion.decompose import decompose
+from ..motion.decompose import decompose_all
 from ..motion.summary import summarize
 from ..optimal.ascend import Forward, unit_generator
 from ..optimal.beginnings import Beginning, beginnings
@@ -35,8 +34,18 @@ REPEAT_SHARE = 4
 Progress = Callable[[int, int, int], None]
 """Called with the unit's index in the list, the step, and the number of steps."""
 
+Item, Made = TypeVar("Item"), TypeVar("Made")
+
 StepProgress = Callable[[int, int], None]
 """Called with the step and the number of steps."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the search gives for one unit: an optimum per run, of which the first is shown."""
+
+    unit: int
+    runs: tuple[Optimal, ...]
 
 
 @dataclass(frozen=True)
@@ -143,32 +152,38 @@ class Inquiry:
         Raises:
             DeviceFull: even one clip is too much for the device's memory.
         """
-        device, units = self.request.device, list(self.request.units if units is None else units)
-        together, done = self.request.optimal.batch_size(device), 0
-        banked = self.beginnings(units)
-        while done < len(units):
-            full, now = False, slice(done, done + together)
-            try:
-                for result in self._batch(units[now], done, banked[now]):
-                    yield result
-                    done += 1
-            except torch.OutOfMemoryError as error:
-                if together == 1:
-                    raise DeviceFull(_too_large(self.request.shape, device)) from error
-                full = True
-            if full:  # out here the failed batch is let go of
-                together = min(together, len(units) - done) // 2 or 1
-                if torch.device(device).type == "cuda":
-                    torch.cuda.empty_cache()
+        units = self.request.units if units is None else units
+        for found in self._searched(units, self.beginnings(units)):
+            yield from self._taken_apart(found)
 
-    def _batch(self, units: list[int], done: int, banked: list[Beginning]) -> Iterator[UnitResult]:
+    def results_together(self, units: Sequence[int], banked: Sequence[Beginning]) -> list[UnitResult]:
+        """The same for units that are taken apart in one batch, whose memory is needed at once.
+
+        What the search finds is what `results` finds; the rest agrees up to rounding.
+
+        Args:
+            units: some of the request's.
+            banked: from `beginnings`, one for each of them; empty where there is no bank.
+        """
+        every = [found for some in self._searched(units, banked) for found in some]
+        return list(self._taken_apart(every))
+
+    def _searched(self, units: Sequence[int], banked: Sequence[Beginning]) -> Iterator[list[_Found]]:
+        """What the search finds, batch by batch."""
+        together = self.request.optimal.batch_size(self.request.device)
+        return self._as_memory_allows(
+            units, together, lambda some, done: self._search(some, done, banked[done : done + len(some)])
+        )
+
+    def _search(self, units: Sequence[int], done: int, banked: Sequence[Beginning]) -> list[_Found]:
+        """The optima of every run; the first is shown, the others tell how far the seed counts."""
         request, seed = self.request, self.request.seed
         repeat = replace(request.optimal, steps=max(1, request.optimal.steps // REPEAT_SHARE))
         runs = [request.optimal] + [repeat] * (request.seeds - 1)
         with self.listening(units) as (forward, objectives):
 
             def optima(run: int) -> list[Optimal]:
-                """The batch's optima of one run; run 0 is shown, the others tell how far the seed counts."""
+                """The batch's optima of one run."""
 
                 def report(step: int, steps: int) -> None:
                     if self.progress is not None:
@@ -180,31 +195,62 @@ class Inquiry:
                 known = banked if run == 0 else []
                 return self.optima(forward, objectives, runs[run], generators, known, report)
 
-            shown, *others = (optima(run) for run in range(len(runs)))
-            for index, (unit, objective) in enumerate(zip(units, objectives, strict=True)):
-                optimal = shown[index]
-                decomposition = decompose(optimal.video, request.motion, seed=seed)
-                start = self.first_clip(unit)
-                responses = redrive(forward, objective, optimal.video, decomposition, start)
-                confidence, seconds = self._confidence(decomposition, [run[index] for run in others])
-                yield self._assemble(unit, optimal, decomposition, responses, confidence, seconds)
+            found = zip(*(optima(run) for run in range(len(runs))), strict=True)
+            return [_Found(unit, optima) for unit, optima in zip(units, found, strict=True)]
+
+    def _taken_apart(self, found: Sequence[_Found]) -> Iterator[UnitResult]:
+        """Results of what was found, decomposed as many at once as memory holds."""
+        for some in self._as_memory_allows(found, len(found), lambda some, done: self._accounts(some)):
+            yield from some
+
+    def _accounts(self, found: Sequence[_Found]) -> list[UnitResult]:
+        request, results = self.request, []
+        runs = [
+            decompose_all(torch.stack([one.runs[run].video for one in found]), request.motion, seed=seed)
+            for run, seed in enumerate(range(request.seed, request.seed + request.seeds))
+        ]
+        with self.listening([one.unit for one in found]) as (forward, objectives):
+            for one, objective, accounts in zip(found, objectives, zip(*runs, strict=True), strict=True):
+                shown, start = one.runs[0], self.first_clip(one.unit)
+                responses = redrive(forward, objective, shown.video, accounts[0], start)
+                confidence, seconds = self._confidence(accounts, one.runs[1:])
+                results.append(self._assemble(one.unit, shown, accounts[0], responses, confidence, seconds))
+        return results
+
+    def _as_memory_allows(
+        self, items: Sequence[Item], together: int, work: Callable[[Sequence[Item], int], list[Made]]
+    ) -> Iterator[list[Made]]:
+        """Work on so many items at once, or on fewer where the device's memory is full.
+
+        Args:
+            work: takes some of the items, and how many came before them.
+        """
+        device, done = self.request.device, 0
+        while done < len(items):
+            made, some = None, items[done : done + together]
+            try:
+                made = work(some, done)
+            except torch.OutOfMemoryError as error:
+                if len(some) == 1:
+                    raise DeviceFull(_too_large(self.request.shape, device)) from error
+            if made is not None:
+                yield made
+                done += len(some)
+                continue
+            together = len(some) // 2  # out here the failed batch is let go of
+            if torch.device(device).type == "cuda":
+                torch.cuda.empty_cache()
 
     def _confidence(
-        self, shown: Decomposition, others: list[Optimal]
+        self, accounts: Sequence[Decomposition], others: Sequence[Optimal]
     ) -> tuple[Confidence | None, float | None]:
         """Agreement with the runs from other seeds, and what those took in seconds; None without any."""
         if not others:
             return None, None
-        began, seed = time.perf_counter(), self.request.seed
-        seeds = range(seed, seed + 1 + len(others))
-        accounts = [
-            decompose(run.video, self.request.motion, seed=s)
-            for run, s in zip(others, seeds[1:], strict=True)
-        ]
-        found = [shown, *accounts]
-        seconds = time.perf_counter() - began + sum(run.seconds for run in others)
-        labels = [summarize(parts).label for parts in found]
-        return agreement([parts.velocity for parts in found], labels, seeds, others[0].steps), seconds
+        seeds = range(self.request.seed, self.request.seed + len(accounts))
+        seconds = sum(run.seconds for run in others) + sum(account.seconds for account in accounts[1:])
+        labels = [summarize(account).label for account in accounts]
+        return agreement([account.velocity for account in accounts], labels, seeds, others[0].steps), seconds
 
     def _assemble(
         self,

@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from ..card import ModelCard
 from ..errors import ClipTooSmall, ModelUnusable
 from .failures import ForwardFault, check_initialized, explained, meta_first, working_dtype
 from .layout import Layout, first_tensor
+from .pooling import pooled_over_what_is_left
 from .receptive.span import WHOLE, Axis, Span
 from .receptive.tracker import SpanTracker
 from .stand_ins import StandIns
@@ -112,6 +114,28 @@ def list_reached(
         for name in names
         if name in rows or name in native or fault is not None
     ], stopped
+
+
+def weighted_layers(
+    model: nn.Module, card: ModelCard, *, size: tuple[int, int, int] | None = None
+) -> tuple[list[str], ModelUnusable | ClipTooSmall | None]:
+    """Names of the convolutions and linear layers, in the order in which a forward pass reaches them.
+
+    Args:
+        model, card, size: as for `list_layers`.
+
+    Returns:
+        The layers that a clip reaches, and what stopped it before it was through, or None.
+
+    Raises:
+        ModelUnusable: TorchScript, or weights that are not there yet.
+    """
+    check_initialized(model)
+    with pooled_over_what_is_left():
+        shape = (1, card.channels, *(size or card.clip))
+        rows, stopped = meta_first(lambda device: _probe(model, shape, device))
+    kinds = (_ConvNd, nn.Linear)
+    return [name for name in rows if isinstance(model.get_submodule(name), kinds)], stopped
 
 
 @dataclass
