@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from kinetoscope.results import (
     DEAD,
@@ -22,6 +23,9 @@ from kinetoscope.results import (
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already, to child processes too
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+
+settings.register_profile("house", deadline=None)  # a busy machine is no failure
+settings.load_profile("house")
 
 
 def grating(

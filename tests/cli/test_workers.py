@@ -85,7 +85,7 @@ from kinetoscope import request
 from kinetoscope.cli import main
 
 usual = request.Options
-request.Options = lambda **given: usual(size=(6, 20, 24), seeds=1, **given)
+request.Options = lambda **given: usual(size=(8, 16, 24), seeds=1, **given)
 sys.exit(main())
 """
 """The demo of clips that take no time; its processes are given the same options."""

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kinetoscope.errors import SettingInvalid
@@ -48,7 +48,6 @@ def test_colours_agree_with_the_standard_library() -> None:
                 assert rgb[t, :, row, column].tolist() == pytest.approx(wanted, abs=1e-5)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(
     angle=st.floats(0.0, 2 * math.pi),
     turn=st.floats(0.0, 2 * math.pi),
@@ -69,7 +68,6 @@ def test_turning_a_flow_turns_its_hue_and_keeps_its_brightness(
     assert after[1] == pytest.approx(min(speed / 2.0, 1.0), abs=1e-5)
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.floats(-1e30, 1e30), st.floats(-1e30, 1e30))
 def test_every_flow_has_a_colour_and_a_direction(x: float, y: float) -> None:
     rgb, degrees = flow_to_rgb(constant(x, y), 2.0), direction_deg(constant(x, y))
