@@ -81,7 +81,7 @@ def test_a_full_disk_is_told_and_no_traceback(tmp_path: Path, monkeypatch: pytes
 
 SMALL_DEMO = """
 import sys
-from kinetoscope import request
+from kinetoscope.inquiry import request
 from kinetoscope.cli import main
 
 usual = request.Options
@@ -97,7 +97,7 @@ def test_stopping_the_demo_stops_its_processes_and_keeps_what_is_finished(tmp_pa
     command = [sys.executable, "-c", SMALL_DEMO, "demo", "--steps", "1", "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         deadline = time.monotonic() + 300
-        while not list(out.rglob("unit.json")) and time.monotonic() < deadline:
+        while not list(out.rglob("unit.json")) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=60)
