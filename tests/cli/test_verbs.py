@@ -18,7 +18,7 @@ def test_models_in_json_are_the_registered_ones(run) -> None:
     assert (status, err) == (0, "")
     rows = json.loads(out)
     assert [set(row) for row in rows] == [
-        {"name", "architecture", "parameters", "clip", "bundled", "weights"} for _ in rows
+        {"name", "architecture", "parameters", "clip", "bundled", "weights", "citation"} for _ in rows
     ]
     assert "motion13" in [row["name"] for row in rows]
     assert "motion13" in run("models").out
@@ -34,7 +34,7 @@ def test_layers_in_json_and_for_people(run) -> None:
     sized = json.loads(run("layers", "motion13", "--weights", "random", "--json", "--size", "8x32x48").out)
     assert sized[0]["output_shape"][1:] == [8, 16, 24]
     lines = run("layers", "motion13", "--weights", "random").out.splitlines()
-    assert len(lines) == len(rows) + 1
+    assert [line.split()[0] for line in lines[1 : 1 + len(rows)]] == list(rows)
     assert any(line.startswith("conv1") and "3x6x6" in line for line in lines)
 
 

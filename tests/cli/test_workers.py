@@ -81,8 +81,8 @@ def test_a_full_disk_is_told_and_no_traceback(tmp_path: Path, monkeypatch: pytes
 
 SMALL_DEMO = """
 import sys
+from kinetoscope.cli import main, workers
 from kinetoscope.inquiry import request
-from kinetoscope.cli import main
 
 usual = request.Options
 request.Options = lambda **given: usual(size=(8, 16, 24), seeds=1, **given)

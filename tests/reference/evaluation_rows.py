@@ -34,9 +34,16 @@ def planted_row(formulation: str, errors: Errors, **more: Any) -> dict[str, Any]
     return Finding(formulation=formulation, errors=errors, **{**usual, **more}).to_json()
 
 
-def depth_row(layer: str, measure: float = 1.0, affine_r2: float | None = None) -> dict[str, Any]:
+def depth_row(layer: str, measure: float = 1.0, patch_px: float | None = None) -> dict[str, Any]:
     """A unit of a layer whose measures are all the same, but for one that may be missing."""
-    same = ("mean_speed_px_per_frame", "speed_px_per_frame", "direction_deg", "coherence", "directions")
-    shares = ("coherent_share", "psnr_db", "patch_px")
+    same = (
+        "mean_speed_px_per_frame",
+        "speed_px_per_frame",
+        "direction_deg",
+        "coherence",
+        "directions",
+        "affine_r2",
+    )
+    shares = ("coherent_share", "psnr_db")
     numbers = dict.fromkeys((*same, *shares), measure)
-    return UnitMotion(layer=layer, unit=0, depth=0, affine_r2=affine_r2, seconds=2.0, **numbers).to_json()
+    return UnitMotion(layer=layer, unit=0, depth=0, patch_px=patch_px, seconds=2.0, **numbers).to_json()

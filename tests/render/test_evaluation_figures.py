@@ -73,4 +73,4 @@ def test_the_depth_figure_has_a_dot_per_unit():
         left = round(75 + 385 * index)
         conv, fc = picture[160:460, left : left + 160], picture[160:460, left + 160 : left + 320]
         assert dots(conv) == 2
-        assert dots(fc) == (0 if index == 2 else 1)  # its affine fit is not known
+        assert dots(fc) == (0 if index == 2 else 1)  # how large its patches are is not known
