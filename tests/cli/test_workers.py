@@ -81,11 +81,11 @@ def test_a_full_disk_is_told_and_no_traceback(tmp_path: Path, monkeypatch: pytes
 
 SMALL_DEMO = """
 import sys
-from kinetoscope.cli import main, workers
-from kinetoscope.inquiry import request
+from kinetoscope.cli import main
+from kinetoscope.inquiry.request import Options
 
-usual = request.Options
-request.Options = lambda **given: usual(size=(8, 16, 24), seeds=1, **given)
+usual = Options.__init__
+Options.__init__ = lambda self, **given: usual(self, **given, size=(8, 16, 24), seeds=1)
 sys.exit(main())
 """
 """The demo of clips that take no time; its processes are given the same options."""
