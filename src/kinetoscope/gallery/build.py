@@ -1,5 +1,6 @@
 """The site of an atlas: a page, its scripts, and its numbers as scripts, beside the records."""
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -156,23 +157,19 @@ def _texture_map(
     if not known:
         return None
     columns, cells = laid_out(described[known])
-    sheet = Image.new("RGB", (columns * SPRITE, len(cells) // columns * SPRITE))
+    sheet = Image.new("RGBA", (columns * SPRITE, len(cells) // columns * SPRITE))
     for cell, which in enumerate(cells):
         look = looks[known[which]] if which >= 0 else None
         if look is not None:
             corner = cell % columns * SPRITE, cell // columns * SPRITE
             sheet.paste(Image.fromarray(look[1]), corner)
     name = f"textures-{index}.webp"
-    path = site / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(path, _webp(sheet))
+    write(site / name, _webp(sheet))
     rows = [known[which] if which >= 0 else -1 for which in cells]
     return {"file": name, "columns": columns, "cells": packed(rows, "i4")}
 
 
 def _webp(picture: Image.Image) -> bytes:
-    import io
-
     file = io.BytesIO()
     picture.save(file, "WEBP", quality=80)
     return file.getvalue()

@@ -1,6 +1,6 @@
 """What a texture looks like in forty numbers: grain by fineness and orientation, and colour. No torch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from multiprocessing import get_context
@@ -26,16 +26,30 @@ _COLOUR = 1.5
 
 
 def describe_all(tasks: Sequence[tuple[Path, tuple[int, int, int]]]) -> list[Look | None]:
-    """Look at the textures of many strips; None for those that cannot be read.
+    """Look at the textures of many strips, each file once; None for those that cannot be read.
 
     Args:
         tasks: file, and its number of frames and a cell's height and width.
     """
+    keys = [(_same(path), layout) for path, layout in tasks]
+    once = {key: task for key, task in zip(keys, tasks, strict=True)}
     count = processors()
-    if len(tasks) < _ALONE or count == 1:
-        return [describe(task) for task in tasks]
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        return list(pool.map(describe, tasks, chunksize=64))
+    if len(once) < _ALONE or count == 1:
+        looks: Iterable[Look | None] = map(describe, once.values())
+    else:
+        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+            looks = list(pool.map(describe, once.values(), chunksize=64))
+    found = dict(zip(once, looks, strict=True))
+    return [found[key] for key in keys]
+
+
+def _same(path: Path) -> tuple[int, int] | Path:
+    """The same for all names of one file."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return path
+    return (facts.st_dev, facts.st_ino) if facts.st_ino else path
 
 
 def describe(task: tuple[Path, tuple[int, int, int]]) -> Look | None:

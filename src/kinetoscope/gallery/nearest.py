@@ -93,15 +93,15 @@ def laid_out(described: np.ndarray) -> tuple[int, list[int]]:
     Rows are sorted by what varies most into columns, and within a column by what varies second most.
     """
     count = len(described)
-    columns = max(1, int(np.ceil(np.sqrt(count * 1.6))))
+    height = -(-count // int(np.ceil(np.sqrt(count * 1.6))))
+    columns = -(-count // height)
     points = described - described.mean(axis=0)
     axes = np.linalg.svd(points, full_matrices=False)[2][:2] if count > 1 else np.zeros((2, points.shape[1]))
     # a direction and its opposite are equally good; the sign is fixed so that the same units give the same map
     axes = axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] < 0, -1, 1)[:, None]
     places = points @ np.vstack([axes, np.zeros((2, points.shape[1]))])[:2].T
     by_first = np.argsort(places[:, 0], kind="stable")
-    cells: list[int] = [-1] * (columns * -(-count // columns))
-    height = -(-count // columns)
+    cells = [-1] * (columns * height)
     for column, group in enumerate(_parts(by_first, height)):
         ordered = sorted(group, key=lambda row: (float(places[row, 1]), row))
         for line, row in enumerate(ordered):

@@ -25,7 +25,7 @@ const unitsView = async (asked) => {
   const count = K.el("p", { class: "count" }), host = K.el("div", { class: "host" }), empty = K.el("div", { class: "empty", hidden: true });
   const panel = new K.Panel(atlas, K.state, (sliding) => update(sliding));
   const tools = K.el("div", { class: "bar" }, search, sorting(atlas), resting(), K.el("button", { type: "button", class: "button", text: "CSV", title: "Save the units shown as a table", onclick: () => K.save(K.current, "units") }));
-  const side = K.el("aside", { "aria-label": "Filters" }, K.el("details", { class: "fold", open: innerWidth > 760 }, K.el("summary", { text: "Filters" }), panel.node));
+  const side = K.el("aside", { "aria-label": "Filters" }, K.el("details", { class: "fold", open: innerWidth > 760 }, K.el("summary", {}, "Filters ", K.el("span", { class: "muted", id: "filters-on" })), panel.node));
   K.clear(main, K.el("div", { class: "browse" }, side, K.el("section", { class: "units", "aria-label": "Units" }, tools, count, notes(atlas), empty, host)));
   const grid = new K.Grid(atlas, host);
   const update = (sliding = false, first = false) => {
@@ -34,6 +34,8 @@ const unitsView = async (asked) => {
     if (!sliding) panel.draw(facets);
     grid.show(rows, atlas.fields.get(K.state.sort) || null);
     K.clear(count, K.el("b", { text: K.count(rows.length) }), ` of ${K.units(atlas.n)}`, K.query({ ...K.state, sort: "", down: false }) && K.el("button", { type: "button", class: "button lift", text: "Lift all filters", onclick: lift }));
+    const on = ["layers", "labels", "wheel", "ranges"].filter((part) => K.state[part].size).length;
+    document.getElementById("filters-on").textContent = on ? `${on} on` : "";
     empty.hidden = rows.length > 0;
     if (!rows.length) K.clear(empty, ...nothing(atlas));
     if (!first) {

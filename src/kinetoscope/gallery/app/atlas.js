@@ -100,6 +100,12 @@ K.Atlas = class {
     return Number.isFinite(direction) ? K.hue(direction) : null;
   }
 
+  // Beside its mark, on a tile: how fast, or what else it is.
+  short(row) {
+    const word = this.word(row);
+    return K.DIRECTIONS.includes(word) ? K.fmt(this.value(row, K.SPEED), 2, "px/frame") : word;
+  }
+
   // The motion in a few words: what it is and how fast.
   words(row) {
     const word = this.word(row), eighth = K.DIRECTIONS.indexOf(word);

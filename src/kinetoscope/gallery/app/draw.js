@@ -118,7 +118,8 @@ K.depth = ({ title, rows, ends, digits, unit, about }) => {
     picture.append(mark);
   }
   picture.append(K.svg("polyline", { class: "line", points: known.map((row) => `${x(row.i)},${y(row.middle)}`).join(" ") }));
-  if (rows.length <= 12) rows.forEach((row, i) => picture.append(K.svg("text", { x: x(i), y: height - 6, class: "tick middle", text: row.name.length > 12 ? `${row.name.slice(0, 11)}…` : row.name })));
+  const named = Math.max(1, Math.ceil(rows.length / 6)); // as many names as there is room for
+  rows.forEach((row, i) => i % named === 0 && picture.append(K.svg("text", { x: x(i), y: height - 6, class: "tick middle", text: row.name.length > 15 ? `…${row.name.slice(-14)}` : row.name })));
   return K.el("figure", { class: "depths" }, K.el("figcaption", {}, K.el("b", { text: title }), ` ${about}`), picture);
 };
 })();

@@ -48,7 +48,7 @@ K.Grid = class {
     this.columns = Math.max(1, Math.floor((width + gap) / (least + gap)));
     this.side = (width - gap * (this.columns - 1)) / this.columns;
     this.pitch = this.side + gap;
-    this.tall = this.side + 52 + gap;
+    this.tall = this.side + 44 + gap;
     const layout = `${width} ${this.rows.length}`;
     if (layout !== this.measured) {
       this.measured = layout;

@@ -66,7 +66,7 @@ const histogram = (atlas, key, facets, all) => {
 K.layerWords = (atlas, layer, facets) => {
   const counts = [...facets.labels].map((count, code) => [count, atlas.labels[code]]).filter(([count]) => count).sort((a, b) => b[0] - a[0]);
   const parts = [];
-  if (counts.length) parts.push(`Mostly ${counts.slice(0, 2).map(([count, label]) => `${label} (${Math.round((100 * count) / layer.count)} %)`).join(" and ")}`);
+  if (counts.length) parts.push(`Mostly ${counts.slice(0, 2).map(([count, label]) => `${label} (${Math.round((100 * count) / layer.count)} %)`).join(" and ")}`);
   const [, speed] = quartiles(atlas, layer, K.SPEED), [, need] = quartiles(atlas, layer, K.DEPENDENCE);
   if (Number.isFinite(speed)) parts.push(`median speed ${K.fmt(speed, 2, "px/frame")}`);
   if (Number.isFinite(need)) parts.push(`median motion dependence ${K.fmt(need)}`);
@@ -91,7 +91,7 @@ const textureMap = (atlas, index, host) => {
     mark.hidden = false;
     K.set(mark, { vars: { left: `${(100 * (cell % map.columns)) / map.columns}%`, top: `${(100 * Math.floor(cell / map.columns)) / lines}%`, width: `${100 / map.columns}%`, height: `${100 / lines}%` } });
     picture.setAttribute("href", atlas.href(row));
-    said.textContent = `${atlas.id(row)} ${atlas.names[row] || ""}: ${atlas.words(row)}`;
+    said.textContent = `${[atlas.id(row), atlas.names[row]].filter(Boolean).join(" ")}: ${atlas.words(row)}`;
     return true;
   };
   const under = (event) => {

@@ -41,7 +41,7 @@ K.Panel = class {
   part(name, title, on, clear, ...inside) {
     const open = this.open.has(name) ? this.open.get(name) : true;
     return K.el("details", { class: "part", "data-part": name, open },
-      K.el("summary", {}, K.el("span", { text: title }), on && K.el("button", { type: "button", class: "lift", text: "clear", "aria-label": `Clear ${title}`, onclick: (event) => { event.preventDefault(); clear(); this.changed(); } })),
+      K.el("summary", {}, K.el("span", { text: title }), Boolean(on) && K.el("button", { type: "button", class: "lift", text: "clear", "aria-label": `Clear ${title}`, onclick: (event) => { event.preventDefault(); clear(); this.changed(); } })),
       ...inside);
   }
 
@@ -53,7 +53,7 @@ K.Panel = class {
     };
     return this.part("wheel", "Direction", chosen.size, () => chosen.clear(),
       K.wheel({ counts: facets.wheel, all: this.all.wheel, chosen, toggle, label: "Directions; choose sectors" }),
-      K.el("p", { class: "hint", text: "Click the wheel. Units without a direction are left out by it." }));
+      K.el("p", { class: "hint", text: "Click the wheel: the direction of the mean velocity. Units without one are then left out." }));
   }
 
   labels(facets) {

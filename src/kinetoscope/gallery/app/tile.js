@@ -43,5 +43,5 @@ K.tile = (atlas, row, { note = null, linked = true } = {}) => K.el(linked ? "a" 
   href: linked ? atlas.href(row) : null, "data-row": row, "aria-label": linked ? K.tileLabel(atlas, row) : null, title: atlas.names[row] || null,
 }, K.strip(atlas, row), K.el("span", { class: "under" },
   K.el("span", { class: "name" }, K.el("b", { text: atlas.names[row] || String(atlas.unit[row]) }), K.el("small", { text: atlas.names[row] ? atlas.id(row) : atlas.layer(row).name })),
-  K.el("span", { class: "what" }, K.mark(atlas.word(row)), K.el("span", { text: note === null ? atlas.words(row).replace(/ [→↗↑↖←↙↓↘]/, "") : note }))));
+  K.el("span", { class: "what" }, K.mark(atlas.word(row)), K.el("span", { text: note === null ? atlas.short(row) : note }))));
 })();

@@ -48,8 +48,8 @@ K.verdict = (atlas, row) => {
   if (word === "dead") return " No clip changes its response.";
   if (word === "flat") return " Noise or a plain colour does as well as what was found.";
   const said = [];
-  if (Number.isFinite(need)) said.push(need > 0.5 ? `It needs motion: ${Math.round(100 * need)} % of its response is gone when the texture stands still.` : need > 0.15 ? `Motion helps: ${Math.round(100 * need)} % of its response is gone when the texture stands still.` : "The still texture does nearly as well.");
-  if (Number.isFinite(same)) said.push(same === 1 ? "All seeds agree on the motion." : `${Math.round(100 * same)} % of the seeds agree on the motion.`);
+  if (Number.isFinite(need)) said.push(need > 0.5 ? `It needs motion: ${Math.round(100 * need)} % of its response is gone when the texture stands still.` : need > 0.15 ? `Motion helps: ${Math.round(100 * need)} % of its response is gone when the texture stands still.` : "The still texture does nearly as well.");
+  if (Number.isFinite(same)) said.push(same === 1 ? "All seeds agree on the motion." : `${Math.round(100 * same)} % of the seeds agree on the motion.`);
   return said.length ? ` ${said.join(" ")}` : "";
 };
 
@@ -81,7 +81,7 @@ const films = (atlas, row) => {
   return K.el("div", { class: "films" },
     figure(film("optimal.mp4", "Film of the optimal input"), "Optimal input: the clip it answers to most"),
     figure(K.strip(atlas, row, { rest: "texture", eager: true }), "Texture: what moves"),
-    atlas.films[row] && figure(film("motion.mp4", "Film of the motion as colour"), `Motion as colour: hue is direction, full brightness ${scale} px/frame`),
+    Boolean(atlas.films[row]) && figure(film("motion.mp4", "Film of the motion as colour"), `Motion as colour: hue is direction, full brightness ${scale} px/frame`),
     figure(K.strip(atlas, row, { rest: "motion", eager: true }), "Its coherent part, mean over time"),
     figure(K.colourWheel(), `Red right, yellow-green up, cyan left, violet down; brighter is faster`));
 };
