@@ -21,7 +21,12 @@ K.partners = (row) => {
   return found;
 };
 
-K.otherName = () => `${K.other.raw.model}, ${K.other.raw.weights}`;
+// Two checkpoints may be called alike; then the digest of their weights tells them apart.
+const title = (atlas) => {
+  const alike = K.other.raw.model === K.atlas.raw.model && K.other.raw.weights === K.atlas.raw.weights;
+  return `${atlas.raw.model}, ${atlas.raw.weights}${alike ? ` (${atlas.raw.sha256.slice(0, 7)})` : ""}`;
+};
+K.otherName = () => title(K.other);
 const answer = (number) => (Number.isFinite(number) ? `answers with ${Math.round(100 * number)} % of its own optimum` : "same layer and number");
 
 K.counterparts = (row) => {
@@ -145,7 +150,7 @@ const networks = (asked) => {
   more.addEventListener("click", extend);
   extend();
   return K.el("section", { class: "networks" },
-    K.el("h2", {}, `${K.atlas.raw.model}, ${K.atlas.raw.weights} `, K.el("span", { class: "muted", text: "beside" }), ` ${K.otherName()}`),
+    K.el("h2", {}, `${title(K.atlas)} `, K.el("span", { class: "muted", text: "beside" }), ` ${K.otherName()}`),
     K.el("p", { class: "headline", text: by === "response"
       ? `For each unit, the unit of the other network that answers most to its optimal input. ${K.count(same)} of ${K.count(inLayer.length)} have the same motion word.`
       : `Counterparts by layer and number${window.KINETOSCOPE_OTHER.same ? "" : ", which says little for networks of different architecture"}. ${K.count(same)} of ${K.count(inLayer.length)} keep their motion word.` }),

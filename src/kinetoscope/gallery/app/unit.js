@@ -88,7 +88,7 @@ const films = (atlas, row) => {
 
 K.colourWheel = () => K.el("span", { class: "colours", role: "img", "aria-label": "Colour wheel of directions" });
 
-const table = (rows) => K.el("table", { class: "rows" }, K.el("tbody", {}, rows.map(([words, text, about]) => K.el("tr", { title: about || null }, K.el("th", { scope: "row", text: words }), K.el("td", { class: "number", text })))));
+const table = (rows) => K.el("table", { class: "rows" }, K.el("tbody", {}, rows.map(([words, text, about]) => K.el("tr", { title: about || null }, K.el("th", { scope: "row", text: words }), K.el("td", { class: text.length < 28 ? "number" : "number long", text })))));
 
 const known = (atlas, row, keys) => keys.filter((key) => atlas.fields.has(key)).map((key) => {
   const field = atlas.fields.get(key);
