@@ -31,7 +31,11 @@ def strip(number: int) -> bytes:
 def record(layer: str, unit: int, tile: bytes | None, **changes: Any) -> dict[str, Any]:
     """A record; `label`, `direction`, `speed`, `need`, `agreement` and `name` as given."""
     label, speed = changes.pop("label", "right"), changes.pop("speed", 0.5)
-    files = {} if tile is None else {"tile.webp": {"bytes": len(tile), "sha256": hashlib.sha256(tile).hexdigest()}}
+    files = (
+        {}
+        if tile is None
+        else {"tile.webp": {"bytes": len(tile), "sha256": hashlib.sha256(tile).hexdigest()}}
+    )
     return {
         "schema": 1,
         "settings": SETTINGS,
@@ -40,7 +44,7 @@ def record(layer: str, unit: int, tile: bytes | None, **changes: Any) -> dict[st
         "unit_name": changes.pop("name", ""),
         "objective": "channel-relu",
         "model": "tiny",
-        "activation": {"optimal": 2.0 + unit, "random_input": 0.0, "static_only": 1.0},
+        "activation": {"optimal": 2.0 + unit, "random_input": 0.0, "static_only": 1.0 + unit / 10},
         "indices": {"motion_dependence": changes.pop("need", 0.5), "direction_index": None},
         "confidence": {
             "seeds": [0, 1],
@@ -112,9 +116,7 @@ def tiny(root: Path, **changes: Any) -> Path:
     """Two layers: eight units that each move another way, and four named ones."""
     about(root, {"conv1": 8, "fc": 4}, **changes)
     for unit, label in enumerate(DIRECTIONS):
-        add(
-            root, "conv1", unit, label=label, direction=45.0 * unit, speed=0.2 + 0.1 * unit, need=unit / 7
-        )
+        add(root, "conv1", unit, label=label, direction=45.0 * unit, speed=0.2 + 0.1 * unit, need=unit / 7)
     for unit, name in enumerate(("cat", "dog", "zebra", "dead one")):
         add(root, "fc", unit, name=name, label="dead" if unit == 3 else "still", speed=0.01, need=0.1)
     return root

@@ -72,9 +72,16 @@ def opened(browser: Any, sites: Path) -> Iterator[Open]:
         page = context.new_page()
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: wrong.append(f"error {error}"))
-        page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None
+        )
         page.on("dialog", lambda dialog: wrong.append(f"dialog {dialog.message}"))
-        page.on("request", lambda asked: wrong.append(asked.url) if asked.url[:5] not in ("file:", "data:", "blob:") else None)
+        page.on(
+            "request",
+            lambda asked: (
+                wrong.append(asked.url) if asked.url[:5] not in ("file:", "data:", "blob:") else None
+            ),
+        )
         page.goto(f"{(sites / site / 'gallery.html').as_uri()}{address}")
         page.wait_for_selector("main :is(.count, h1)")
         return page
@@ -85,11 +92,22 @@ def opened(browser: Any, sites: Path) -> Iterator[Open]:
     assert wrong == []
 
 
+def until(page: Any, script: str) -> None:
+    """Wait for it by asking again: the page's policy lets nothing in that would tell."""
+    for _ in range(600):
+        if page.evaluate(script):
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"never: {script}")
+
+
 def names(page: Any) -> list[str]:
     """Of the tiles shown, in order."""
     page.wait_for_timeout(150)
     links = page.eval_on_selector_all(
-        ".cell", "cells => cells.sort((a, b) => a.dataset.at - b.dataset.at).map(cell => cell.firstChild.getAttribute('aria-label'))"
+        ".cell",
+        """cells => cells.sort((a, b) => a.dataset.at - b.dataset.at)
+            .map((cell) => cell.firstChild.getAttribute("aria-label"))""",
     )
     return [str(link).split(",")[0] for link in links]
 
@@ -97,12 +115,14 @@ def names(page: Any) -> list[str]:
 def test_units_are_searched_and_the_address_says_so(opened: Open) -> None:
     page = opened()
     assert len(names(page)) == 12
-    assert page.locator(".cell img").first.evaluate("one => one.decode().then(() => one.naturalWidth)") == 24 * 6
+    assert (
+        page.locator(".cell img").first.evaluate("one => one.decode().then(() => one.naturalWidth)") == 24 * 6
+    )
     page.fill("#search", "up-")
     assert names(page) == ["conv1:1", "conv1:3"]
     page.fill("#search", "zebra")
     assert names(page) == ["fc:2"]
-    page.wait_for_function("location.hash.includes('q=zebra')")
+    until(page, "location.hash.includes('q=zebra')")
     page.reload()
     assert names(page) == ["fc:2"]
     page.fill("#search", "nothing like it")
@@ -133,7 +153,7 @@ def test_the_wheel_words_layers_and_sliders_filter(opened: Open) -> None:
       low.dispatchEvent(new Event("change", { bubbles: true }));
     }""")
     assert names(page) == ["conv1:6", "conv1:7"]
-    assert "2 of 12 units" in page.inner_text(".count")
+    assert page.inner_text(".count b") == "2"
 
 
 def test_units_are_sorted_by_any_number(opened: Open) -> None:
@@ -143,8 +163,10 @@ def test_units_are_sorted_by_any_number(opened: Open) -> None:
     page.click("[aria-label^='Largest first']")
     assert names(page)[0] == "conv1:0"
     page.focus("#sort")
-    page.wait_for_function("document.querySelectorAll('#sort option').length > 20")
-    page.goto(page.url.split("#")[0] + "#/units?sort=activation_static_only&n.indices_motion_dependence=0.5~1")
+    until(page, "document.querySelectorAll('#sort option').length > 20")
+    page.goto(
+        page.url.split("#")[0] + "#/units?sort=activation_static_only&n.indices_motion_dependence=0.5~1"
+    )
     assert len(names(page)) == 4
 
 
@@ -154,7 +176,16 @@ def test_a_unit_has_its_numbers_and_neighbours_and_a_link_that_lasts(opened: Ope
     page.wait_for_selector(".cards")
     assert page.url.endswith("#/unit/conv1/2")
     said = page.inner_text("article")
-    for words in ("90° ↑ up", "0.40 px/frame", "motion dependence", "0.29", "still texture", "1.000", "seed 1", "coherent motion"):
+    for words in (
+        "90° ↑ up",
+        "0.40 px/frame",
+        "motion dependence",
+        "0.29",
+        "still texture",
+        "1.200",
+        "seed 1",
+        "coherent motion",
+    ):
         assert words in said
     page.click("summary:has-text('Everything else')")
     assert "channel-relu" in page.inner_text(".tree")
@@ -222,8 +253,11 @@ def test_two_networks_stand_side_by_side(opened: Open) -> None:
     assert "180°" in first
     assert "+0.50 px/frame" in first
     page.click("[aria-label='up became down: 1 unit']")
-    page.wait_for_function("document.querySelectorAll('.pair').length === 1")
-    assert page.locator(".pair img").nth(1).evaluate("one => one.decode().then(() => one.naturalWidth)") == 24 * 6
+    until(page, "document.querySelectorAll('.pair').length === 1")
+    assert (
+        page.locator(".pair img").nth(1).evaluate("one => one.decode().then(() => one.naturalWidth)")
+        == 24 * 6
+    )
     page.click(".pair a.tile")
     page.wait_for_selector(".unit .changes")
     assert "same layer and number" in page.inner_text(".unit")
@@ -271,11 +305,18 @@ def test_hostile_names_are_only_names(opened: Open) -> None:
     page.fill("#search", "onerror")
     assert len(names(page)) > 0
     for layer in ("..%252F..%252F..%252Fetc%252Fpasswd", "__proto__"):
-        for view in (f"#/layer/{layer.replace('..%252F', '%252E.%252F', 1)}", f"#/unit/{layer.replace('..%252F', '%252E.%252F', 1)}/0"):
+        for view in (
+            f"#/layer/{layer.replace('..%252F', '%252E.%252F', 1)}",
+            f"#/unit/{layer.replace('..%252F', '%252E.%252F', 1)}/0",
+        ):
             page.goto(page.url.split("#")[0] + view)
             page.wait_for_selector("article h1")
             page.wait_for_timeout(300)
-    for address in ("#/unit/%E0%A4%A/1", "#/layer/<img src=x onerror=window.hacked=1>", "#/units?layer=%&n.x=1~2&wheel=99&sort=-nope"):
+    for address in (
+        "#/unit/%E0%A4%A/1",
+        "#/layer/<img src=x onerror=window.hacked=1>",
+        "#/units?layer=%&n.x=1~2&wheel=99&sort=-nope",
+    ):
         page.goto(page.url.split("#")[0] + address)
         page.wait_for_timeout(200)
     assert page.evaluate("window.hacked === undefined")
@@ -289,7 +330,7 @@ def test_hostile_names_are_only_names(opened: Open) -> None:
 
 def test_only_what_is_near_the_window_exists(opened: Open) -> None:
     page = opened("many")
-    assert "600 of 600 units" in page.inner_text(".count")
+    assert page.inner_text(".count b") == "600"
     assert 8 < page.locator(".cell").count() < 120
     assert "no picture kept" in page.inner_text(".cell >> nth=0")
     page.keyboard.press("ArrowDown")
@@ -299,7 +340,7 @@ def test_only_what_is_near_the_window_exists(opened: Open) -> None:
     assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("body:599")
     assert page.get_attribute(".cell >> nth=0", "aria-setsize") == "600"
     page.fill("#search", "body:1")
-    page.wait_for_function("document.getElementById('live').textContent === '111 of 600 units'")
+    until(page, "document.getElementById('live').textContent === '111 of 600 units'")
 
 
 def test_served_it_is_the_same(browser: Any, sites: Path) -> None:

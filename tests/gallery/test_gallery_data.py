@@ -75,7 +75,9 @@ def test_columns_hold_every_number(tmp_path: Path) -> None:
     direction = numbers(data["columns"]["motion_direction_deg"])
     assert direction[:8].tolist() == [45.0 * unit for unit in range(8)]
     assert np.isnan(direction[8:]).all(), "what stands still goes nowhere"
-    assert np.isnan(numbers(data["columns"]["motion_speed_px_per_frame"])[11]), "a dead unit's motion is noise"
+    assert np.isnan(numbers(data["columns"]["motion_speed_px_per_frame"])[11]), (
+        "a dead unit's motion is noise"
+    )
     text = (tmp_path / "gallery" / "units" / "0.js").read_text()
     whole = json.loads("[" + text.removeprefix("K.chunk(").strip().removesuffix(");") + "]")
     assert whole[0] == 0
@@ -166,7 +168,9 @@ def test_a_texture_map_has_each_unit_once_and_like_ones_together() -> None:
 def test_a_descriptor_knows_orientation_fineness_and_colour_and_forgets_place() -> None:
     y, x = np.mgrid[:64, :64]
 
-    def grating(across: float, down: float, phase: float = 0.0, colour: tuple[float, ...] = (1, 1, 1)) -> np.ndarray:
+    def grating(
+        across: float, down: float, phase: float = 0.0, colour: tuple[float, ...] = (1, 1, 1)
+    ) -> np.ndarray:
         wave = 0.5 + 0.4 * np.sin(2 * np.pi * (across * x + down * y) / 64 + phase)
         return descriptor((wave[..., None] * np.asarray(colour)).astype(np.float32))
 

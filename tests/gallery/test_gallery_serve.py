@@ -30,7 +30,9 @@ def served(tmp_path: Path) -> Iterator[tuple[int, Path]]:
         thread.join()
 
 
-def get(port: int, path: str, method: str = "GET", host: str | None = None) -> tuple[int, bytes, dict[str, str]]:
+def get(
+    port: int, path: str, method: str = "GET", host: str | None = None
+) -> tuple[int, bytes, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.putrequest(method, path, skip_host=True)
     connection.putheader("Host", f"127.0.0.1:{port}" if host is None else host)
@@ -55,7 +57,8 @@ def test_files_of_the_folder(served: tuple[int, Path]) -> None:
     "path",
     [
         "/../secret", "/%2e%2e/secret", "/..%2fsecret", "/gallery/../../secret", "//secret", "/..\\secret",
-        "/%2e%2e%5csecret", "/link", "/.strips", "/gallery/", "/gallery", "/none", "/%00", "/gallery.html/../../secret",
+        "/%2e%2e%5csecret", "/link", "/.strips", "/gallery/", "/gallery", "/none", "/%00",
+        "/gallery.html/../../secret",
         "/%c0%ae%c0%ae/secret", "http://127.0.0.1/../secret",
     ],
 )  # fmt: skip

@@ -58,7 +58,9 @@ def gallery(asked: Gallery) -> None:
 
     `gallery.html` lies beside the atlas and needs no network; the folder can be sent as it is.
     """
-    refuse_unused(asked.context, asked.compare is None, "by", "weights", "device", because="without --compare")
+    refuse_unused(
+        asked.context, asked.compare is None, "by", "weights", "device", because="without --compare"
+    )
     refuse_unused(asked.context, not asked.serve, "port", because="without --serve")
     from ..gallery.build import build
 

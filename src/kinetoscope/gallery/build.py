@@ -43,7 +43,11 @@ class Built:
 
 
 def build(
-    root: Path, other: Path | None = None, *, pair: "Callable[[Table, Table], Pairs] | None" = None, told: Told
+    root: Path,
+    other: Path | None = None,
+    *,
+    pair: "Callable[[Table, Table], Pairs] | None" = None,
+    told: Told,
 ) -> Built:
     """Write the site of an atlas into its folder.
 
@@ -104,7 +108,11 @@ def _other(
         if layout is not None and (root / folder / name / TILE).is_file():
             bring(root / folder / name / TILE, site / "other" / folder / name / TILE)
     same = same_architecture(table, other)
-    return {"atlas": {**other.first(), "films": packed([0] * len(other), "u1")}, "pairs": found.to_json(), "same": same}
+    return {
+        "atlas": {**other.first(), "films": packed([0] * len(other), "u1")},
+        "pairs": found.to_json(),
+        "same": same,
+    }
 
 
 def _places(table: Table) -> Iterator[tuple[str, str, tuple[int, int, int] | None]]:
@@ -189,14 +197,18 @@ def _environment() -> jinja2.Environment:
 def _write_parts(root: Path, source: Source, *, compared: bool) -> None:
     """Scripts, styles, and last the page."""
     app = files("kinetoscope") / "gallery" / "app"
-    for name in [*(f"{script}.js" for script in SCRIPTS), *(f"{style}.css" for style in STYLES)]:
+    for name in [*(f"{one}.js" for one in SCRIPTS), *(f"{one}.css" for one in STYLES)]:
         write(root / FOLDER / "app" / name, (app / name).read_bytes())
-    page = _environment().get_template("gallery.html.j2").render(
-        model=str(source.said.get("model")),
-        weights=str(source.said.get("weights")),
-        folder=FOLDER,
-        scripts=SCRIPTS,
-        styles=STYLES,
-        compared=compared,
+    page = (
+        _environment()
+        .get_template("gallery.html.j2")
+        .render(
+            model=str(source.said.get("model")),
+            weights=str(source.said.get("weights")),
+            folder=FOLDER,
+            scripts=SCRIPTS,
+            styles=STYLES,
+            compared=compared,
+        )
     )
     write(root / PAGE_FILE, page.encode("utf-8", "backslashreplace"))

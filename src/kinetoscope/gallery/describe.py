@@ -32,7 +32,7 @@ def describe_all(tasks: Sequence[tuple[Path, tuple[int, int, int]]]) -> list[Loo
         tasks: file, and its number of frames and a cell's height and width.
     """
     keys = [(_same(path), layout) for path, layout in tasks]
-    once = {key: task for key, task in zip(keys, tasks, strict=True)}
+    once = dict(zip(keys, tasks, strict=True))
     count = processors()
     if len(once) < _ALONE or count == 1:
         looks: Iterable[Look | None] = map(describe, once.values())

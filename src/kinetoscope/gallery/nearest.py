@@ -97,7 +97,7 @@ def laid_out(described: np.ndarray) -> tuple[int, list[int]]:
     columns = -(-count // height)
     points = described - described.mean(axis=0)
     axes = np.linalg.svd(points, full_matrices=False)[2][:2] if count > 1 else np.zeros((2, points.shape[1]))
-    # a direction and its opposite are equally good; the sign is fixed so that the same units give the same map
+    # an axis and its opposite are equally good; the sign is fixed so that the same units give the same map
     axes = axes * np.where(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)] < 0, -1, 1)[:, None]
     places = points @ np.vstack([axes, np.zeros((2, points.shape[1]))])[:2].T
     by_first = np.argsort(places[:, 0], kind="stable")

@@ -40,9 +40,7 @@ class Pairs:
 def same_architecture(mine: Table, other: Table) -> bool:
     """Whether layers of the same names have as many units in both, and are most of the first one's."""
     counts = {layer["name"]: layer["units"] for layer in other.layers}
-    shared = sum(
-        layer["count"] for layer in mine.layers if counts.get(layer["name"], -1) == layer["units"]
-    )
+    shared = sum(layer["count"] for layer in mine.layers if counts.get(layer["name"], -1) == layer["units"])
     return len(mine) > 0 and shared >= FEWEST * len(mine)
 
 

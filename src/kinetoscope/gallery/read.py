@@ -76,7 +76,11 @@ def open_atlas(root: Path) -> Source:
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise SettingInvalid(f"{str(path)!r} cannot be read ({error}); run the atlas again") from error
-    if not isinstance(said, dict) or said.get("schema") != _SCHEMA or not isinstance(said.get("layers"), dict):
+    if (
+        not isinstance(said, dict)
+        or said.get("schema") != _SCHEMA
+        or not isinstance(said.get("layers"), dict)
+    ):
         raise SettingInvalid(f"{str(path)!r} is not of an atlas of schema {_SCHEMA}; give another folder")
     return Source(root, said)
 
@@ -90,7 +94,7 @@ def _record(folder: Path) -> Mapping[str, Any]:
     """
     record = json.loads((folder / UNIT_FILE).read_text(encoding="utf-8"))
     if not isinstance(record, dict):
-        raise ValueError("no record")
+        raise ValueError("no record")  # noqa: TRY004
     rest = {key: value for key, value in record.items() if key != "record_sha256"}
     text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
     if hashlib.sha256(text.encode()).hexdigest() != record.get("record_sha256"):
@@ -98,7 +102,9 @@ def _record(folder: Path) -> Mapping[str, Any]:
     if any(not isinstance(record.get(key), dict) for key in _GROUPS):
         raise ValueError("the record lacks a group of numbers; run the atlas again")
     cut = "%~" in folder.parent.name  # a name too long for a folder
-    if record.get("unit") != int(folder.name) or not (cut or record.get("layer") == name_of(folder.parent.name)):
+    if record.get("unit") != int(folder.name) or not (
+        cut or record.get("layer") == name_of(folder.parent.name)
+    ):
         raise ValueError("another unit's record lies there; run the atlas again")
     return record
 

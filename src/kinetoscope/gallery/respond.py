@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..card import ModelCard, card_of
+from ..clips.video import fit_clip, read_video
 from ..errors import KinetoscopeError, SettingInvalid
-from ..models.card import ModelCard
-from ..models.registry import card_of, load_model, weights_of
 from ..optimal.objective import KINDS, make_objective
 from ..records import ARRAYS_FILE, RecordUnreadable, load_arrays
 from ..types import Video
 from ..units.tap import tap
-from ..video import fit_clip, read_video
+from ..zoo.registry import load_model, weights_of
 from .columns import Table
 from .pairs import Pairs, best
 
@@ -68,7 +68,8 @@ def _network(said: Mapping[str, Any], weights: str | None) -> tuple[nn.Module, M
     network = load_model(str(said["model"]), weights=weights or str(said["weights"]), seed=int(said["seed"]))
     if weights_of(network).sha256 != said.get("weights_sha256"):
         raise SettingInvalid(
-            f"the weights of {said['model']} are not those of its atlas; give --weights, the file it was made of"
+            f"the weights of {said['model']} are not those of its atlas; "
+            "give --weights, the file it was made of"
         )
     size = said.get("settings", {}).get("size")
     card = card_of(network)

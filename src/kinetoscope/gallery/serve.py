@@ -1,11 +1,10 @@
 """The folder of an atlas to a browser of this machine, and nothing else to anybody."""
 
-import socket
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from ..errors import SettingInvalid
@@ -17,7 +16,11 @@ _NAMES = {LOOPBACK, "localhost", "[::1]"}
 class _Handler(SimpleHTTPRequestHandler):
     """Files of one folder by GET and HEAD; no listings, hidden files, or links that lead out."""
 
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".webp": "image/webp", ".js": "text/javascript"}
+    extensions_map: ClassVar[dict[str, str]] = {
+        **SimpleHTTPRequestHandler.extensions_map,
+        ".webp": "image/webp",
+        ".js": "text/javascript",
+    }
     server_version = "kinetoscope"
     sys_version = ""
 
@@ -69,5 +72,5 @@ def server(root: Path, port: int = 0) -> ThreadingHTTPServer:
     """
     try:
         return _Server((LOOPBACK, port), partial(_Handler, directory=str(root)))
-    except (OSError, OverflowError, socket.error) as error:
+    except (OSError, OverflowError) as error:
         raise SettingInvalid(f"port {port} cannot be had ({error}); give another --port") from error

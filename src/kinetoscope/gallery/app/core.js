@@ -29,7 +29,7 @@ K.set = (node, props) => {
 };
 
 K.add = (node, ...children) => {
-  for (const child of children.flat()) if (child !== null && child !== undefined && child !== false) node.append(child);
+  for (const child of children.flat(Infinity)) if (child !== null && child !== undefined && child !== false) node.append(child);
 };
 
 K.clear = (node, ...children) => {

@@ -61,7 +61,7 @@ K.Panel = class {
     return this.part("labels", "Motion", chosen.size, () => chosen.clear(), K.el("div", { class: "chips" }, this.atlas.labelOrder.map((code) => {
       const label = this.atlas.labels[code], on = chosen.has(label), count = facets.labels[code];
       return K.el("button", {
-        type: "button", class: `chip${count ? "" : " empty"}`, "aria-pressed": on ? "true" : "false", "data-key": `label ${label}`,
+        type: "button", class: `chip${count ? "" : " void"}`, "aria-pressed": on ? "true" : "false", "data-key": `label ${label}`,
         onclick: () => { if (on) chosen.delete(label); else chosen.add(label); this.changed(); },
       }, K.mark(label), K.el("span", { text: label }), K.el("small", { text: K.count(count) }));
     })));
