@@ -23,7 +23,8 @@ from PIL import Image
 
 WORDS = (
     "right", "up-right", "up", "up-left", "left", "down-left", "down", "down-right",
-    "expansion", "contraction", "counter-clockwise", "clockwise", "still", "flicker", "jitter", "unexplained", "dead", "flat",
+    "expansion", "contraction", "counter-clockwise", "clockwise", "still",
+    "flicker", "jitter", "unexplained", "dead", "flat",
 )  # fmt: skip
 FRAMES, CELL = 16, 96
 STRIPS = 64

@@ -30,6 +30,9 @@ STYLES = ("base", "views")
 CHUNK = 64
 """Whole records in a script file."""
 
+_STEP = SPRITE + 2
+"""From one texture of a map to the next, pixels."""
+
 Told = Callable[[str], None]
 
 
@@ -165,11 +168,11 @@ def _texture_map(
     if not known:
         return None
     columns, cells = laid_out(described[known])
-    sheet = Image.new("RGBA", (columns * SPRITE, len(cells) // columns * SPRITE))
+    sheet = Image.new("RGBA", (columns * _STEP, len(cells) // columns * _STEP))
     for cell, which in enumerate(cells):
         look = looks[known[which]] if which >= 0 else None
         if look is not None:
-            corner = cell % columns * SPRITE, cell // columns * SPRITE
+            corner = cell % columns * _STEP + 1, cell // columns * _STEP + 1
             sheet.paste(Image.fromarray(look[1]), corner)
     name = f"textures-{index}.webp"
     write(site / name, _webp(sheet))

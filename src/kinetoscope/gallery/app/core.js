@@ -50,10 +50,16 @@ K.MISSING = "–";
 K.fmt = (value, digits = 2, unit = "") => {
   if (typeof value !== "number" || !Number.isFinite(value)) return K.MISSING;
   const size = Math.abs(value);
-  let text = size >= 1e5 || (size > 0 && size < 0.5 * 10 ** -digits && size < 1e-3)
-    ? value.toExponential(1) : value.toFixed(digits);
+  let text = size >= 1e5 ? value.toExponential(1) : value.toFixed(digits);
   if (Number(text) === 0) text = text.replace("-", "");
   return text.replace("-", "−") + (unit === "°" ? "°" : unit ? ` ${unit}` : "");
+};
+
+// Of numbers in no fixed scale, such as a layer's own responses.
+K.sig = (value) => {
+  if (typeof value !== "number" || !Number.isFinite(value)) return K.MISSING;
+  const size = Math.abs(value);
+  return (size && (size < 1e-3 || size >= 1e5) ? value.toExponential(1) : String(Number(value.toPrecision(3)))).replaceAll("-", "−");
 };
 
 K.count = (value) => value.toLocaleString("en-GB");

@@ -98,7 +98,7 @@ K.barRows = (rows) => {
   return K.el("table", { class: "rows barred" }, K.el("tbody", {}, rows.map(([words, value]) => K.el("tr", {},
     K.el("th", { scope: "row", text: words }),
     K.el("td", { class: "bar" }, Number.isFinite(value) && K.el("i", { vars: { left: `${(100 * (Math.min(value, 0) - low)) / span}%`, width: `${(100 * Math.abs(value)) / span}%` } })),
-    K.el("td", { class: "number", text: K.fmt(value, 3) })))));
+    K.el("td", { class: "number", text: K.sig(value) })))));
 };
 
 // Through the network: per layer the middle half of a number's values, and its median.

@@ -41,7 +41,7 @@ K.Panel = class {
   part(name, title, on, clear, ...inside) {
     const open = this.open.has(name) ? this.open.get(name) : true;
     return K.el("details", { class: "part", "data-part": name, open },
-      K.el("summary", {}, K.el("span", { text: title }), Boolean(on) && K.el("button", { type: "button", class: "lift", text: "clear", "aria-label": `Clear ${title}`, onclick: (event) => { event.preventDefault(); clear(); this.changed(); } })),
+      K.el("summary", {}, K.el("span", { class: "name", text: title }), Boolean(on) && K.el("button", { type: "button", class: "lift", text: "clear", "aria-label": `Clear ${title}`, onclick: (event) => { event.preventDefault(); clear(); this.changed(); } })),
       ...inside);
   }
 

@@ -126,7 +126,7 @@ const confidence = (said) => {
 const search = (record) => {
   const history = (record.history || []).filter(Number.isFinite);
   const said = record.search || {};
-  const words = [["steps", K.fmt(record.steps, 0)], ["best response", K.fmt(said.best_response, 3)], ["best of the bank", said.bank_stimulus || K.MISSING], ["its response", K.fmt(said.bank_response, 3)], ["began from", said.start || K.MISSING]];
+  const words = [["steps", K.fmt(record.steps, 0)], ["best response", K.sig(said.best_response)], ["best of the bank", said.bank_stimulus || K.MISSING], ["its response", K.sig(said.bank_response)], ["began from", said.start || K.MISSING]];
   return box("How it was found", history.length > 1 && curve(history), table(words));
 };
 
@@ -134,7 +134,7 @@ const curve = (values) => {
   const low = Math.min(...values), span = Math.max(...values) - low || 1;
   const points = values.map((value, i) => `${((100 * i) / (values.length - 1)).toFixed(2)},${(44 - (40 * (value - low)) / span).toFixed(2)}`).join(" ");
   return K.el("div", { class: "axis" }, K.svg("svg", { viewBox: "0 0 100 46", preserveAspectRatio: "none", class: "curve", role: "img", "aria-label": `Objective over ${values.length} steps, from ${K.fmt(values[0], 3)} to ${K.fmt(values.at(-1), 3)}` }, K.svg("polyline", { points })),
-    K.el("div", { class: "ends", "aria-hidden": "true" }, K.el("span", { text: K.fmt(values[0], 3) }), K.el("span", { text: `objective over ${values.length} steps` }), K.el("span", { text: K.fmt(values.at(-1), 3) })));
+    K.el("div", { class: "ends", "aria-hidden": "true" }, K.el("span", { text: K.sig(values[0]) }), K.el("span", { text: `objective over ${values.length} steps` }), K.el("span", { text: K.sig(values.at(-1)) })));
 };
 
 const rest = (atlas, record) => {
