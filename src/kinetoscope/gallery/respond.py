@@ -120,7 +120,7 @@ def _optimum(folder: Path) -> Video | None:
         return None
 
 
-def _fitted(clip: Video, card: ModelCard, size: Sequence[int]) -> Video:
+def _fitted(clip: Video, card: ModelCard, size: Sequence[int]) -> Tensor:
     """The clip at a network's size and length."""
     frames, height, width = size
     start = max(0, (len(clip) - frames) // 2)

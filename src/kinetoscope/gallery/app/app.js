@@ -23,15 +23,18 @@ const unitsView = async (asked) => {
   const search = K.el("input", { type: "search", id: "search", placeholder: "Search: conv2, up, conv1:7, a name…", "aria-label": "Search layers, units, names and motions", autocomplete: "off", spellcheck: "false" });
   search.value = K.state.q;
   const count = K.el("p", { class: "count" }), host = K.el("div", { class: "host" }), empty = K.el("div", { class: "empty", hidden: true });
-  const panel = new K.Panel(atlas, K.state, (sliding) => update(sliding));
+  const panel = new K.Panel(atlas, K.state, (sliding) => update(sliding ? "sliding" : ""));
   const tools = K.el("div", { class: "bar" }, search, sorting(atlas), resting(), K.el("button", { type: "button", class: "button", text: "CSV", title: "Save the units shown as a table", onclick: () => K.save(K.current, "units") }));
   const side = K.el("aside", { "aria-label": "Filters" }, K.el("details", { class: "fold", open: innerWidth > 760 }, K.el("summary", {}, "Filters ", K.el("span", { class: "muted", id: "filters-on" })), panel.node));
   K.clear(main, K.el("div", { class: "browse" }, side, K.el("section", { class: "units", "aria-label": "Units" }, tools, count, notes(atlas), empty, host)));
   const grid = new K.Grid(atlas, host);
-  const update = (sliding = false, first = false) => {
-    const began = performance.now(), { rows, facets } = K.select(atlas, K.state, panel.keys());
+  const refresh = () => { if (panel.node.isConnected) panel.draw(K.select(atlas, K.state, panel.keys()).facets); };
+  const refreshSoon = K.debounced(refresh, 120);
+  // The units follow at once; the panel waits for the end of a word, or until a slider is let go.
+  const update = (wait = "", first = false) => {
+    const began = performance.now(), rows = K.passing(atlas, K.state);
     K.current = rows;
-    if (!sliding) panel.draw(facets);
+    if (!wait) refresh(); else if (wait === "typing") refreshSoon();
     grid.show(rows, atlas.fields.get(K.state.sort) || null);
     K.clear(count, K.el("b", { text: K.count(rows.length) }), ` of ${K.units(atlas.n)}`, K.query({ ...K.state, sort: "", down: false }) && K.el("button", { type: "button", class: "button lift", text: "Lift all filters", onclick: lift }));
     const on = ["layers", "labels", "wheel", "ranges"].filter((part) => K.state[part].size).length;
@@ -52,7 +55,7 @@ const unitsView = async (asked) => {
     update();
     search.focus();
   };
-  search.addEventListener("input", () => { K.state.q = search.value; update(); });
+  search.addEventListener("input", () => { K.state.q = search.value; update("typing"); });
   search.addEventListener("keydown", (event) => {
     if (event.key === "ArrowDown" || event.key === "Enter") {
       event.preventDefault();
@@ -64,7 +67,7 @@ const unitsView = async (asked) => {
     }
   });
   view = { grid, update, lift, close: () => grid.close() };
-  update(false, true);
+  update("", true);
 };
 
 const nothing = (atlas) => [

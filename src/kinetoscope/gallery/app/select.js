@@ -72,11 +72,24 @@ K.ordered = (atlas, key, down) => {
   return atlas.orders.get(which);
 };
 
+// Which units have a word in their text. A longer word is looked for among those that have its beginning, so
+// that each letter typed costs less than the one before.
+const withWord = (atlas, word) => {
+  atlas.kept = atlas.kept || new Map();
+  const kept = atlas.kept;
+  if (!kept.has(word)) {
+    const texts = atlas.text, before = kept.get(word.slice(0, -1)), found = new Uint8Array(atlas.n);
+    for (let row = 0; row < atlas.n; row++) if ((!before || before[row]) && texts[row].includes(word)) found[row] = 1;
+    if (kept.size > 60) kept.clear();
+    kept.set(word, found);
+  }
+  return kept.get(word);
+};
+
 const textTest = (atlas, text) => {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  if (!words.length) return null;
-  const texts = atlas.text;
-  return (row) => words.every((word) => texts[row].includes(word));
+  const found = text.toLowerCase().split(/\s+/).filter(Boolean).map((word) => withWord(atlas, word));
+  if (!found.length) return null;
+  return found.length === 1 ? (row) => found[0][row] : (row) => found.every((one) => one[row]);
 };
 
 // The tests a choice makes, by the part of the panel that each belongs to.
@@ -101,6 +114,18 @@ K.tests = (atlas, state) => {
     if (column) tests.push([key, (row) => column[row] >= low - 1e-6 && column[row] <= high + 1e-6]);
   }
   return tests;
+};
+
+// Rows that pass, in order: what a keystroke waits for.
+K.passing = (atlas, state) => {
+  const tests = K.tests(atlas, state).map(([, test]) => test), order = K.ordered(atlas, state.sort, state.down);
+  const rows = new Uint32Array(atlas.n);
+  let count = 0;
+  next: for (const row of order) {
+    for (const test of tests) if (!test(row)) continue next;
+    rows[count++] = row;
+  }
+  return rows.slice(0, count);
 };
 
 // Rows that pass, in order, and per part of the panel the counts that pass all other parts.
