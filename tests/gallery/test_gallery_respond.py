@@ -37,7 +37,7 @@ def clip(*colour: float) -> torch.Tensor:
 
 @pytest.fixture
 def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Table, Table]:
-    """Units that want red, dim blue, and nothing known; and the atlas of `Colours`, whose green unit is dead."""
+    """Units that want red, dim blue, and nothing known; and `Colours`, whose green unit is dead."""
     mine = about(tmp_path / "mine", {"other.name": 3})
     for unit in range(3):
         add(mine, "other.name", unit)

@@ -210,6 +210,7 @@ const start = () => {
   document.querySelector(".skip").addEventListener("click", (event) => { event.preventDefault(); main.focus(); });
   addEventListener("hashchange", () => { if (K.quiet) { K.quiet = false; return; } if (location.hash !== K.here) route(); });
   route();
+  setTimeout(() => K.atlas.text, 400); // what the first keystroke looks in
 };
 start();
 })();

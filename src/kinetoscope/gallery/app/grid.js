@@ -8,6 +8,7 @@ K.Grid = class {
     this.tiles = new Map();
     this.active = 0;
     this.field = null;
+    this.pool = new Map();
     this.list = K.el("div", { class: "grid", role: "list", "aria-label": "Units" });
     this.list.addEventListener("keydown", (event) => this.key(event));
     this.list.addEventListener("focusin", (event) => {
@@ -26,11 +27,19 @@ K.Grid = class {
     this.watch.disconnect();
   }
 
+  // Other units; tiles of those that stay are kept.
   show(rows, field) {
+    const kept = field === this.field ? [...this.tiles] : [];
+    this.pool = new Map(kept.map(([at, tile]) => [this.rows[at], tile]));
     this.rows = rows;
     this.field = field;
     this.active = 0;
-    this.renew();
+    this.tiles.clear();
+    this.measured = "";
+    this.measure();
+    const used = new Set(this.tiles.values());
+    for (const tile of [...this.list.children]) if (!used.has(tile)) tile.remove();
+    this.pool.clear();
   }
 
   // Everything drawn anew: other units, other cells.
@@ -81,7 +90,14 @@ K.Grid = class {
   }
 
   made(at) {
-    const row = this.rows[at];
+    const row = this.rows[at], old = this.pool.get(row);
+    if (old) {
+      K.set(old, { "aria-setsize": this.rows.length, "aria-posinset": at + 1, "data-at": at });
+      old.firstChild.tabIndex = at === this.active ? 0 : -1;
+      this.tiles.set(at, old);
+      this.place(old, at);
+      return old;
+    }
     const note = this.field ? K.fmt(this.atlas.value(row, this.field.key), this.field.digits, this.field.unit) : null;
     const link = K.tile(this.atlas, row, { note });
     const tile = K.el("div", { class: "cell", role: "listitem", "aria-setsize": this.rows.length, "aria-posinset": at + 1, "data-at": at }, link);
