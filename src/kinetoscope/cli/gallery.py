@@ -20,7 +20,7 @@ class By(StrEnum):
     """What makes units of two atlases counterparts."""
 
     auto = "auto"
-    index = "index"
+    index = "index"  # type: ignore[assignment]  # str has a method of that name
     response = "response"
 
 

@@ -198,10 +198,12 @@ def _environment() -> jinja2.Environment:
 
 
 def _write_parts(root: Path, source: Source, *, compared: bool) -> None:
-    """Scripts, styles, and last the page."""
+    """Scripts and styles, one file of each, for a file more is a wait more; and last the page."""
     app = files("kinetoscope") / "gallery" / "app"
-    for name in [*(f"{one}.js" for one in SCRIPTS), *(f"{one}.css" for one in STYLES)]:
-        write(root / FOLDER / "app" / name, (app / name).read_bytes())
+    for kind, names in (("js", SCRIPTS), ("css", STYLES)):
+        write(
+            root / FOLDER / f"app.{kind}", b"\n".join((app / f"{name}.{kind}").read_bytes() for name in names)
+        )
     page = (
         _environment()
         .get_template("gallery.html.j2")
@@ -209,8 +211,6 @@ def _write_parts(root: Path, source: Source, *, compared: bool) -> None:
             model=str(source.said.get("model")),
             weights=str(source.said.get("weights")),
             folder=FOLDER,
-            scripts=SCRIPTS,
-            styles=STYLES,
             compared=compared,
         )
     )

@@ -29,12 +29,12 @@ const unitsView = async (asked) => {
   K.clear(main, K.el("div", { class: "browse" }, side, K.el("section", { class: "units", "aria-label": "Units" }, tools, count, notes(atlas), empty, host)));
   const grid = new K.Grid(atlas, host);
   const refresh = () => { if (panel.node.isConnected) panel.draw(K.select(atlas, K.state, panel.keys()).facets); };
-  const refreshSoon = K.debounced(refresh, 120);
-  // The units follow at once; the panel waits for the end of a word, or until a slider is let go.
+  const refreshSoon = K.debounced(refresh, 100);
+  // The units follow at once; the panel waits for the end of a word, until a slider is let go, or for first tiles.
   const update = (wait = "", first = false) => {
     const began = performance.now(), rows = K.passing(atlas, K.state);
     K.current = rows;
-    if (!wait) refresh(); else if (wait === "typing") refreshSoon();
+    if (!wait) refresh(); else if (wait !== "sliding") refreshSoon();
     grid.show(rows, atlas.fields.get(K.state.sort) || null);
     K.clear(count, K.el("b", { text: K.count(rows.length) }), ` of ${K.units(atlas.n)}`, K.query({ ...K.state, sort: "", down: false }) && K.el("button", { type: "button", class: "button lift", text: "Lift all filters", onclick: lift }));
     const on = ["layers", "labels", "wheel", "ranges"].filter((part) => K.state[part].size).length;
@@ -67,7 +67,7 @@ const unitsView = async (asked) => {
     }
   });
   view = { grid, update, lift, close: () => grid.close() };
-  update("", true);
+  update("opening", true);
 };
 
 const nothing = (atlas) => [

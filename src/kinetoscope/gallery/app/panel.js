@@ -10,7 +10,7 @@ K.Panel = class {
     this.changed = changed;
     this.open = new Map();
     this.node = K.el("div", { class: "panel" });
-    this.all = K.select(atlas, K.fresh(), this.keys()).facets;
+    this.all = null; // counts of the whole network
   }
 
   // Numbers that have a slider: the usual ones, and those that were asked for.
@@ -19,7 +19,7 @@ K.Panel = class {
   }
 
   draw(facets) {
-    if (this.keys().some((key) => !this.all.bins.has(key))) this.all = K.select(this.atlas, K.fresh(), this.keys()).facets;
+    if (!this.all || this.keys().some((key) => !this.all.bins.has(key))) this.all = K.select(this.atlas, K.fresh(), this.keys()).facets;
     this.node.querySelectorAll("details[data-part]").forEach((part) => this.open.set(part.dataset.part, part.open));
     const focus = this.focusKey();
     K.clear(this.node, this.wheel(facets), this.labels(facets), this.layers(facets), this.keys().map((key) => this.range(key, facets)), this.more());
