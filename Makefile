@@ -27,7 +27,7 @@ demo: $(INSTALLED)
 	$(BIN)/kinetoscope demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -26,7 +26,7 @@ from kinetoscope.training.digits import Digits, load_digits
 from kinetoscope.training.lenet import accuracy, as_input
 from kinetoscope.units.tap import tap
 from kinetoscope.weights.checkpoints import load_weights
-from kinetoscope.zoo.characters import LETTERS, SHAPES, Characters
+from kinetoscope.zoo.characters import LETTERS, SHAPES, built_by_hand
 from kinetoscope.zoo.lenet import CARD, LeNet, load_bundled
 
 PAPER = {
@@ -198,7 +198,7 @@ def sheets(net: LeNet, digits: Digits, out: Path) -> dict:
 
 def letters(out: Path) -> dict:
     """The supplement: decoded families (fig. 5), parts of C and D (fig. 6), activations for C (fig. 7)."""
-    net, size = Characters(), (1, 14, 14)
+    net, size = built_by_hand(), (1, 14, 14)
     names = {"conv1": "-|\\/", "conv2": list(SHAPES), "conv4": list(LETTERS)}
     units = {"conv1": 4, "conv2": 14, "conv4": 8}
     family = {layer: decoded(net, layer, range(count), size) for layer, count in units.items()}

@@ -11,9 +11,10 @@ from PIL import Image, ImageDraw
 from kinetoscope.records import finished_units, load_arrays, read_unit, write_bytes_atomically
 from kinetoscope.render.colour import flow_to_rgb, font, legend
 from kinetoscope.render.frames import enlarge, to_frame
+from kinetoscope.render.sheet import INK
 
 IMAGES = Path(__file__).parent / "images"
-PAPER, INK = (255, 255, 255), (31, 35, 40)
+PAPER = (255, 255, 255)
 GAP, HEAD, ZOOM = 6, 20, 2
 LIMIT = 300_000
 

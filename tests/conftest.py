@@ -1,12 +1,14 @@
-"""Results with a known answer, to be drawn and saved."""
+"""Results with a known answer, to be drawn and saved; and one thread for each of several test processes."""
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from kinetoscope.results import (
     DEAD,
@@ -17,6 +19,13 @@ from kinetoscope.results import (
     UnitResult,
     one_texture,
 )
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already, to child processes too
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
+
+settings.register_profile("house", deadline=None)  # a busy machine is no failure
+settings.load_profile("house")
 
 
 def grating(
@@ -139,11 +148,11 @@ def make_dead(frames: int = 4, height: int = 24, width: int = 32) -> UnitResult:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def result_factory() -> Callable[..., UnitResult]:
     return make_result
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def dead_factory() -> Callable[..., UnitResult]:
     return make_dead

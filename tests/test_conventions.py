@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from kinetoscope import ModelCard, decompose, list_layers, visualize
-from kinetoscope.inquiry.given import decompose_video
+from kinetoscope import DecomposeSettings, ModelCard, decompose, list_layers, visualize
 from kinetoscope.motion.findings import variance_shares
 from kinetoscope.motion.metrics import displacement_tv, psnr_db
+from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.motion.summary import direction_deg, divergence, label_motion, rotation, summarize
 from kinetoscope.render.colour import direction_deg as hue_direction
 from kinetoscope.render.colour import flow_to_rgb
@@ -96,7 +96,9 @@ def test_velocity_and_displacement_fetch_the_same_spot(field: Tensor) -> None:
         (1.0, 0.0, 0.0, "right"),
         (1.0, -1.0, 45.0, "up-right"),
         (0.0, -1.0, 90.0, "up"),
+        (-1.0, -1.0, 135.0, "up-left"),
         (-1.0, 0.0, 180.0, "left"),
+        (-1.0, 1.0, 225.0, "down-left"),
         (0.0, 1.0, 270.0, "down"),
         (1.0, 1.0, 315.0, "down-right"),
     ],
@@ -169,6 +171,7 @@ def test_psnr_is_against_peak_one_with_a_ceiling() -> None:
     image = torch.full((3, H, W), 0.4)
     assert psnr_db(image, image) == pytest.approx(100.0)
     assert psnr_db(image, image + 0.1) == pytest.approx(20.0, abs=1e-3)
+    assert psnr_db(image, image + 1.0) == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +181,7 @@ def test_psnr_is_against_peak_one_with_a_ceiling() -> None:
         ((0.04, 0.04, 0.02, 0.01), (0.0, 0.5, 0.25, 0.25)),
         ((0.04, 0.05, 0.06, 0.07), (0.0, 0.0, 0.0, 1.0)),
         ((0.04, 0.02, 0.01, 0.01, 0.01), (0.25, 0.25, 0.0, 0.5)),
+        ((0.04, 0.02, 0.016, 0.016, 0.01), (0.25, 0.1, 0.0, 0.65)),
         ((0.0, 0.0, 0.0, 0.0), (1.0, 0.0, 0.0, 0.0)),
     ],
 )
@@ -209,7 +213,9 @@ def test_responses_are_to_the_clips_the_page_names() -> None:
     torch.manual_seed(5)
     network = nn.Sequential(nn.Conv3d(3, 2, (3, 5, 5))).eval()
     card = ModelCard(clip=(T, 16, 20), mean=(0.4,), std=(0.3,))
-    (result,) = visualize(network, "0", [1], card=card, objective="channel", preset="strong", steps=8, seed=2)
+    (result,) = visualize(
+        network, "0", [1], card=card, objective="channel", preset="strong", steps=8, seed=2, seeds=1
+    )
 
     def response(clip: Tensor) -> float:
         with torch.no_grad():
@@ -242,7 +248,7 @@ def test_receptive_fields_are_counted_in_the_clip() -> None:
 
 def test_every_key_of_a_record_is_on_the_page() -> None:
     network = nn.Sequential(nn.Conv3d(3, 2, 3))
-    results = visualize(network, "0", [1], card=ModelCard(clip=(T, 16, 20)), steps=1)
+    results = visualize(network, "0", [1], card=ModelCard(clip=(T, 16, 20)), steps=1, seeds=2)
     page = "".join(p.read_text(encoding="utf-8") for p in (PAGE, PAGE.with_name("truth.md")))
     record = record_of(results[0], 0.1)
     parts = ("seconds", "activation", "indices", "confidence", "motion")
@@ -255,6 +261,7 @@ def test_every_key_of_a_record_is_on_the_page() -> None:
 
 
 def test_the_papers_formulation_has_no_coherent_part() -> None:
-    result = decompose_video(drifting(0.8, 0.0), formulation="paper")
-    assert result.decomposition.coherent_velocity.abs().max() == 0
-    assert result.decomposition.variance_explained["coherent"] == 0
+    few = DecomposeSettings(formulation="paper", paper=PaperSettings(steps=20))
+    parts = decompose(drifting(0.8, 0.0), few)
+    assert parts.coherent_velocity.abs().max() == 0
+    assert parts.variance_explained["coherent"] == 0

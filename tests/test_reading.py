@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
@@ -112,6 +113,12 @@ def test_a_given_video_comes_back(tmp_path: Path) -> None:
     assert_same(ks.load_result(loaded.save(tmp_path / "again")).decomposition, loaded.decomposition)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, result_factory: Factory) -> Path:
+    """A result's folder, to be copied."""
+    return result_factory().save(tmp_path_factory.mktemp("whole"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
@@ -131,9 +138,9 @@ def test_a_given_video_comes_back(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_damaged_is_one_clear_line(
-    tmp_path: Path, result_factory: Factory, spoil: Callable[[Path], Any], told: str
+    tmp_path: Path, whole: Path, spoil: Callable[[Path], Any], told: str
 ) -> None:
-    folder = result_factory().save(tmp_path)
+    folder = Path(shutil.copytree(whole, tmp_path / "copy"))
     spoil(folder)
     with pytest.raises(RecordUnreadable, match=told) as caught:
         ks.load_result(folder)

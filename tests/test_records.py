@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kinetoscope import records
@@ -55,7 +55,6 @@ def test_joined_names_do_not_collide() -> None:
     assert len(safe_component(long)) <= 200
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=50))
 def test_components_are_safe_and_give_the_name_back(name: str) -> None:
     component = safe_component(name)
@@ -79,7 +78,6 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)  # a busy machine is no failure
 @given(json_values)
 def test_plain_values_survive_json(value: object) -> None:
     ready = plain(value)

@@ -40,7 +40,7 @@ def test_pixel_grid_holds_x_then_y():
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_sample_is_bilinear_in_pixels(seed):
     generator = torch.Generator().manual_seed(seed)
     image = torch.rand(1, 1, H, W, generator=generator, dtype=torch.float64)
@@ -95,7 +95,7 @@ def test_accumulate_of_a_drift_is_linear_in_time():
 
 
 @given(growth=st.floats(-0.08, 0.08), shift=st.floats(-1.5, 1.5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_invert_undoes_a_field(growth, shift):
     middle = torch.tensor([(W - 1) / 2, (H - 1) / 2]).view(1, 2, 1, 1)
     field = (pixel_grid(H, W) - middle) * growth + shift

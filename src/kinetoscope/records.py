@@ -248,15 +248,24 @@ def load_arrays(directory: str | Path) -> dict[str, Tensor]:
         RecordUnreadable: the file is missing, damaged, or its arrays do not fit together.
     """
     path = Path(directory) / ARRAYS_FILE
+    arrays = read_arrays(path)
+    for problem in _misfits(arrays):
+        raise RecordUnreadable(f"{str(path)!r}: {problem}; delete the folder and run again")
+    return arrays
+
+
+def read_arrays(path: Path) -> dict[str, Tensor]:
+    """The arrays of any file that `write_arrays` wrote.
+
+    Raises:
+        RecordUnreadable: the file is missing or damaged.
+    """
     try:
-        arrays = safetensors.torch.load_file(path)
+        return safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise RecordUnreadable(
             f"{str(path)!r} cannot be read ({error}); delete the folder and run again"
         ) from error
-    for problem in _misfits(arrays):
-        raise RecordUnreadable(f"{str(path)!r}: {problem}; delete the folder and run again")
-    return arrays
 
 
 def _misfits(arrays: Mapping[str, Tensor]) -> Iterator[str]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 DEAD, FLAT = "dead", "flat"
 """Labels of units that show nothing: no clip changes the response; noise or a flat colour does as well."""
 
+UNDIRECTED_SPEED = 0.05
+"""Length of a mean velocity, pixels per frame, below which a motion is shown without a direction."""
+
 
 @dataclass(frozen=True)
 class SearchNotes:

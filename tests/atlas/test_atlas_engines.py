@@ -79,7 +79,6 @@ def test_a_killed_process_is_replaced(tmp_path: Path, expected: dict[str, str]) 
     assert len(workers_of(tmp_path)) >= 3
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # ray's own
 def test_ray_leaves_the_same_with_a_worker_killed(tmp_path: Path, expected: dict[str, str]) -> None:
     pytest.importorskip("ray")
@@ -90,7 +89,6 @@ def test_ray_leaves_the_same_with_a_worker_killed(tmp_path: Path, expected: dict
     assert len(workers_of(tmp_path)) >= 3
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # submitit's own
 def test_a_job_array_leaves_the_same(tmp_path: Path, expected: dict[str, str]) -> None:
     pytest.importorskip("submitit")

@@ -25,7 +25,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main replaces it
     monkeypatch.setattr("kinetoscope.cli.run.Inquiry", fake_run.FakeInquiry)
-    monkeypatch.setattr("kinetoscope.inquiry.given.decompose_video", fake_run.fake_video)
+    monkeypatch.setattr("kinetoscope.inquiry.given.taken_apart", fake_run.fake_decompose)
 
     def call(*words: object) -> Outcome:
         capsys.readouterr()

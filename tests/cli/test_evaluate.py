@@ -46,46 +46,48 @@ def test_planted_leaves_rows_a_report_and_a_figure(tmp_path, capsys):
 
 
 def test_depth_leaves_rows_a_report_and_a_figure(tmp_path, capsys):
-    words = ["evaluate", "depth", "motion13", "--weights", "random", "--layers", "conv1,fc", "--units", "2"]
+    words = ["evaluate", "depth", "motion13", "--weights", "random", "--layers", "conv1,fc", "--units", "1"]
     status = main([*words, "--size", "8x16x24", "--out", str(tmp_path), "--quiet"])
     assert (status, capsys.readouterr()) == (0, (f"{tmp_path / 'report.md'}\n", ""))
     content = json.loads((tmp_path / "depth.json").read_text())
-    assert [row["layer"] for row in content["rows"]] == ["conv1", "conv1", "fc", "fc"]
-    assert [row["unit"] for row in content["rows"]][2:] == [0, 6]
+    assert [row["layer"] for row in content["rows"]] == ["conv1", "fc"]
     assert content["settings"]["weights"] == "random"
-    assert "| fc | 2 |" in (tmp_path / "report.md").read_text()
+    assert "| fc | 1 |" in (tmp_path / "report.md").read_text()
     with Image.open(tmp_path / "depth.png") as figure:
         assert figure.width == 1600
 
 
-@pytest.mark.slow
+NETWORK = """
+import torch
+from torch import nn
+from kinetoscope import ModelCard
+
+
+def factory():
+    torch.manual_seed(0)
+    layers = nn.Conv3d(3, 4, 5, stride=2, padding=2), nn.ReLU(), nn.Conv3d(4, 4, 3, padding=1)
+    return nn.Sequential(*layers), ModelCard((8, 24, 24), mean=(0.5,))
+"""
+
+
 def test_tuning_compares_layer_by_layer_and_goes_on(tmp_path, capsys):
-    words = [
-        "evaluate",
-        "tuning",
-        "motion13",
-        "--weights",
-        "random",
-        "--layers",
-        "conv1,conv2",
-        "--units",
-        "2",
-    ]
-    words += ["--size", "8x24x24", "--steps", "2", "--out", str(tmp_path)]
-    assert (main([*words, "--quiet"]), capsys.readouterr().out) == (0, f"{tmp_path / 'report.md'}\n")
-    content = json.loads((tmp_path / "tuning.json").read_text())
-    assert [layer["layer"] for layer in content["layers"]] == ["conv1", "conv2"]
+    (tmp_path / "net.py").write_text(NETWORK)
+    words = ["evaluate", "tuning", f"{tmp_path / 'net.py'}:factory", "--layers", "0,2", "--units", "2"]
+    words += ["--size", "8x24x24", "--steps", "2", "--out", str(tmp_path / "out")]
+    assert (main([*words, "--quiet"]), capsys.readouterr().out) == (0, f"{tmp_path / 'out' / 'report.md'}\n")
+    content = json.loads((tmp_path / "out" / "tuning.json").read_text())
+    assert [layer["layer"] for layer in content["layers"]] == ["0", "2"]
     assert all(len(layer["units"]) == 2 for layer in content["layers"])
     assert all({"gratings", "texture"} == set(layer["agreement"]) for layer in content["layers"])
-    report = (tmp_path / "report.md").read_text()
-    assert report.count("| conv2 |") >= 2
-    with Image.open(tmp_path / "tuning.png") as figure:
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert sum(line.startswith("| 2 |") for line in report.splitlines()) >= 2
+    with Image.open(tmp_path / "out" / "tuning.png") as figure:
         assert figure.width == 1600
-    assert (tmp_path / "layers" / "conv1" / "conv1" / "0" / "summary.png").exists()
-    before = (tmp_path / "layers" / "conv1" / "tuning.json").stat().st_mtime_ns
+    assert (tmp_path / "out" / "layers" / "0" / "0" / "0" / "summary.png").exists()
+    before = (tmp_path / "out" / "layers" / "0" / "tuning.json").stat().st_mtime_ns
     assert main(words) == 0
     assert "2 of 2 units are finished" in capsys.readouterr().err
-    assert (tmp_path / "layers" / "conv1" / "tuning.json").stat().st_mtime_ns == before
+    assert (tmp_path / "out" / "layers" / "0" / "tuning.json").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(

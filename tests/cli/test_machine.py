@@ -51,7 +51,7 @@ def test_pictures_are_drawn_by_matplotlibs_own_defaults(settings: dict[str, obje
 
     from kinetoscope.render.evaluation import draw_depth
 
-    measures = ("mean_speed_px_per_frame", "coherence", "affine_r2", "directions")
+    measures = ("mean_speed_px_per_frame", "coherence", "patch_px", "directions")
     rows = [{**dict.fromkeys(measures, 0.5), "layer": layer} for layer in ("conv1", "fc")]
     usual = draw_depth(rows, "t $x$")
     with mpl.rc_context(settings):

@@ -8,7 +8,7 @@ import torch
 
 from kinetoscope.evaluation.cases import DIRECTIONS, SPEEDS, ClipCase, NetworkCase, clip_cases, speed_of
 from kinetoscope.evaluation.flow import available
-from kinetoscope.evaluation.planted import QUICK, PlantedSettings, compare, judge, planted_cases
+from kinetoscope.evaluation.planted import PlantedSettings, compare, judge, planted_cases
 from kinetoscope.inquiry import settle
 from kinetoscope.synthetic.planted import noise_texture, planted_clip, rotation, translation
 
@@ -78,10 +78,3 @@ def test_errors_at_their_best_and_worst():
     mixed = torch.where(half, truth, -truth)
     assert compare(mixed, truth, half).endpoint_p90_px == 0
     assert compare(mixed, truth, ~half).speed_ratio == pytest.approx(-1)
-
-
-def test_quick_is_smaller():
-    full = PlantedSettings()
-    assert QUICK.seeds < full.seeds
-    assert QUICK.paper_steps < full.paper_steps == 2000
-    assert full.clip == (16, 96, 128)

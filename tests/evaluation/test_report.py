@@ -5,27 +5,16 @@ import random
 from statistics import median
 
 import pytest
+from evaluation_rows import depth_row, planted_row
 
 from kinetoscope.evaluation.metrics import Spread, interval
+from kinetoscope.evaluation.planted import Errors
 from kinetoscope.evaluation.report import along, cell, depth_report, planted_report, with_depth
 from kinetoscope.render.words import MISSING
 
 
-def row(formulation, endpoint, **more):
-    errors = dict.fromkeys(("direction_deg", "speed_ratio", "texture_correlation"))
-    return {
-        "planted": "clip",
-        "family": "grating, 8 px",
-        "seed": 0,
-        "formulation": formulation,
-        "errors": {**errors, "endpoint_px": endpoint, "endpoint_p90_px": 2.0, "angular_deg": 5.0},
-        "variance_explained": {"coherent": 0.75, "jitter": 0.25, "residual": 0.0},
-        "motion_share": 1.0,
-        "seconds": {"decompose": 1.5},
-        "truth_path": [[0, 0], [0, -4.0]],
-        "result_path": [[0, 0], [3.0, -1.5]],
-        **more,
-    }
+def row(formulation, endpoint):
+    return planted_row(formulation, Errors(endpoint, 2.0, 5.0, None, None, None))
 
 
 SETTINGS = {"clip": [16, 48, 64], "network_clip": [16, 40, 48], "seeds": 1, "paper_steps": 400}
@@ -58,10 +47,7 @@ def test_distance_is_along_the_truth():
 
 
 def test_depth_has_a_line_per_layer():
-    unit = dict.fromkeys(
-        ("mean_speed_px_per_frame", "coherence", "directions", "coherent_share", "psnr_db", "patch_px"), 1.0
-    )
-    rows = [{**unit, "layer": name, "affine_r2": None, "seconds": 2.0} for name in ("conv1", "conv1", "fc")]
+    rows = [depth_row(name) for name in ("conv1", "conv1", "fc")]
     lines = depth_report(rows, "Motion by depth: m", {"model": "m", "steps": None}).splitlines()
     assert lines[0] == "# Motion by depth: m"
     assert [line.split(" | ")[:2] for line in lines if line.startswith(("| conv1", "| fc"))] == [

@@ -9,7 +9,7 @@ from kinetoscope.card import ModelCard
 from kinetoscope.errors import ClipTooSmall, LayerNotFound, ModelUnusable, SettingInvalid, UnitOutOfRange
 from kinetoscope.filters.decode import decode_filter, decode_filters
 from kinetoscope.filters.substitute import UNPOOLINGS
-from kinetoscope.zoo.characters import LETTERS, Characters
+from kinetoscope.zoo.characters import LETTERS, built_by_hand
 from kinetoscope.zoo.lenet import CARD, build_lenet
 
 
@@ -21,7 +21,7 @@ def test_lenet_is_decoded_to_the_papers_sizes() -> None:
 
 @pytest.mark.parametrize("unpool", UNPOOLINGS)
 def test_every_decoded_letter_excites_its_own_unit_most(unpool: str) -> None:
-    net = Characters()
+    net = built_by_hand()
     letters = torch.stack(
         [f.decoded for f in decode_filters(net, "conv4", range(8), unpool, size=(1, 14, 14))]
     )
@@ -32,7 +32,7 @@ def test_every_decoded_letter_excites_its_own_unit_most(unpool: str) -> None:
 
 
 def test_shapes_of_letters_excite_their_own_unit_most() -> None:
-    net = Characters()
+    net = built_by_hand()
     shapes = torch.stack([f.decoded for f in decode_filters(net, "conv2", range(14))])
     assert shapes.shape == (14, 1, 9, 9)
     with torch.no_grad():

@@ -13,7 +13,7 @@ from kinetoscope.cli.decode import Unpool, decode
 from kinetoscope.errors import NotDecodable, SettingInvalid
 from kinetoscope.zoo.characters import LETTERS
 
-LETTER_NET = "kinetoscope.zoo.characters:factory"
+LETTER_NET = "characters"
 OWN = """
 import torch
 from torch import nn

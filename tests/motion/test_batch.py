@@ -13,7 +13,6 @@ from kinetoscope.motion.decompose import DecomposeSettings, decompose, decompose
 from kinetoscope.motion.metrics import temporal_variance
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.results import Decomposition
-from kinetoscope.synthetic.planted import grating_texture, noise_texture, planted_clip, translation
 from kinetoscope.warp import pixel_grid, sample
 
 SIZE = (9, 32, 40)
@@ -53,7 +52,7 @@ def together(clips):
     clips = clips.double()
     still = torch.tensor([temporal_variance(clip) for clip in clips], dtype=torch.float64)
     with torch.no_grad():
-        return [arrays(found) for found in layered.account(clips, still, layered.LayeredSettings())]
+        return [arrays(found) for found in layered.explain(clips, still, layered.LayeredSettings())]
 
 
 def assert_same(one, other, tolerance=1e-5):
@@ -62,9 +61,14 @@ def assert_same(one, other, tolerance=1e-5):
         assert torch.allclose(part, other[name], atol=tolerance, rtol=0, equal_nan=True), name
 
 
-def test_each_clip_gets_what_it_gets_alone():
-    clips = videos()
-    batch = together(clips)
+@pytest.fixture(scope="module")
+def alone():
+    """What each clip gets by itself."""
+    return [together(clip[None])[0] for clip in videos()]
+
+
+def test_each_clip_gets_what_it_gets_alone(alone):
+    batch = together(videos())
     ways = (
         lambda found: len(found["textures"]) > 1,
         lambda found: found["gain"].std().item() > 0,
@@ -72,17 +76,15 @@ def test_each_clip_gets_what_it_gets_alone():
         lambda found: torch.equal(found["velocity"], found["coherent_velocity"]),
     )
     assert all({way(found) for found in batch} == {False, True} for way in ways), "they go different ways"
-    for clip, found in zip(clips, batch, strict=True):
-        (alone,) = together(clip[None])
-        assert_same(found, alone)
+    for found, own in zip(batch, alone, strict=True):
+        assert_same(found, own)
 
 
-def test_neighbours_and_order_change_nothing():
-    clips = videos()
-    first = together(clips[[0, 1, 8]])
-    second = together(clips[[7, 8, 1, 5, 0]])
-    for here, there in ((0, 4), (1, 2), (2, 1)):
-        assert_same(first[here], second[there])
+def test_neighbours_and_order_change_nothing(alone):
+    """Stripes among them: narrow ones are searched for in striped clips only."""
+    order = [7, 8, 1, 0]
+    for found, index in zip(together(videos()[order]), order, strict=True):
+        assert_same(found, alone[index])
 
 
 def test_the_public_account_of_many_is_that_of_one_each():
@@ -119,17 +121,6 @@ def test_no_step_goes_from_clip_to_clip():
             decompose_all(clip.repeat(number, 1, 1, 1, 1))
         counts.append(operators.count)
     assert counts[1] < 1.02 * counts[0] + 6 * 150
-
-
-def test_stripes_in_one_clip_leave_the_other_as_it_is():
-    """The search of narrow stripes is made for striped clips only."""
-    stripes = planted_clip(grating_texture(120, 120, 30.0, 8.0), translation(30.0, 1.0), *SIZE).video
-    dots = planted_clip(
-        noise_texture(120, 120, torch.Generator().manual_seed(1)), translation(200.0, 0.5), *SIZE
-    ).video
-    first, second = together(torch.stack([stripes, dots]))
-    assert_same(first, together(stripes[None])[0])
-    assert_same(second, together(dots[None])[0])
 
 
 @pytest.mark.parametrize("formulation", ["paper", "fetch"])

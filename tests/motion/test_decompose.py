@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from kinetoscope.errors import ClipTooSmall, SettingInvalid
-from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose
-from kinetoscope.motion.findings import variance_shares
+from kinetoscope.motion.decompose import PRESETS, DecomposeSettings, decompose, decompose_all
 from kinetoscope.motion.metrics import displacement_tv, psnr_db
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.motion.summary import summarize
@@ -23,7 +22,7 @@ from kinetoscope.synthetic.planted import (
 )
 from kinetoscope.warp import pixel_grid, sample
 
-FRAMES, HEIGHT, WIDTH = 16, 96, 128
+FRAMES, HEIGHT, WIDTH = 12, 56, 72
 
 
 def texture(kind):
@@ -44,21 +43,19 @@ CASES |= {
 ON_A_PHOTOGRAPH = ("still", "rotation", "45 degrees at 1.0", "225 degrees at 2.0")
 
 
-@pytest.mark.parametrize(
-    ("kind", "case"),
-    [("noise", case) for case in CASES] + [("china", case) for case in ON_A_PHOTOGRAPH],
-)
-def test_planted_motion_is_recovered(kind, case):
-    motion, direction = CASES[case]
-    clip = planted_clip(texture(kind), motion, FRAMES, HEIGHT, WIDTH)
-    found = decompose(clip.video)
-    error = (found.velocity - clip.velocity).norm(dim=1)
-    assert float(error.median()) <= (0.05 if case == "still" else 0.1)
-    if direction is not None:
-        off = (summarize(found).direction_deg - direction + 180) % 360 - 180
-        assert abs(off) <= 3
-    assert found.psnr_db > 35
-    assert found.variance_explained["coherent"] > 0.85
+@pytest.mark.parametrize(("kind", "cases"), [("noise", tuple(CASES)), ("china", ON_A_PHOTOGRAPH)])
+def test_planted_motion_is_recovered(kind, cases):
+    """Side by side; `test_batch.py` shows that each gets what it gets alone."""
+    clips = [planted_clip(texture(kind), CASES[case][0], FRAMES, HEIGHT, WIDTH) for case in cases]
+    accounts = decompose_all(torch.stack([clip.video for clip in clips]))
+    for case, clip, found in zip(cases, clips, accounts, strict=True):
+        error, direction = (found.velocity - clip.velocity).norm(dim=1), CASES[case][1]
+        assert float(error.median()) <= (0.05 if case == "still" else 0.1), case
+        if direction is not None:
+            off = (summarize(found).direction_deg - direction + 180) % 360 - 180
+            assert abs(off) <= 3, case
+        assert found.psnr_db > 35, case
+        assert found.variance_explained["coherent"] > 0.85, case
 
 
 def test_velocity_and_displacement_agree():
@@ -93,21 +90,8 @@ def test_shares_sum_to_one_and_noise_is_no_motion():
     assert summarize(found).label == "unexplained"
 
 
-@pytest.mark.parametrize(
-    ("errors", "shares"),
-    [
-        ((1.0, 0.5, 0.25, 0.0), (0.5, 0.25, 0.25, 0.0)),
-        ((1.0, 1.0, 1.0, 1.0), (0, 0, 0, 1)),
-        ((1.0, 0.5, 0.4, 0.4, 0.25), (0.25, 0.1, 0, 0.65)),
-        ((0.0, 0.0, 0.0, 0.0), (1, 0, 0, 0)),
-    ],
-)
-def test_variance_shares_at_their_extremes(errors, shares):
-    assert tuple(variance_shares(*errors).values()) == pytest.approx(shares)
-
-
 def test_a_time_reversed_clip_moves_back():
-    clip = planted_clip(texture("noise"), translation(60, 1.2), 8, 48, 64)
+    clip = planted_clip(texture("noise"), translation(60, 1.2), 6, 32, 40)
     forward, back = (summarize(decompose(video)) for video in (clip.video, clip.video.flip(0)))
     assert abs((forward.direction_deg - back.direction_deg) % 360 - 180) < 3
     assert forward.speed_px_per_frame == pytest.approx(back.speed_px_per_frame, abs=0.05)
@@ -120,17 +104,6 @@ def test_the_video_is_left_alone_and_results_repeat():
     assert torch.equal(before, clip.video)
     for part in ("static_image", "displacement", "velocity", "reconstruction"):
         assert torch.equal(getattr(first, part), getattr(second, part))
-
-
-def test_a_grating_drifts_across_its_stripes():
-    """Motion along stripes cannot be seen; the answer is the motion across them, not a wavelength back."""
-    x, t = torch.arange(48.0), torch.arange(12.0)
-    for speed in (-1.5, 1.0):
-        wave = 0.5 + 0.4 * torch.sin(2 * math.pi / 8 * (x - speed * t[:, None]))
-        video = wave[:, None, None].expand(12, 3, 36, 48).clone()
-        motion = summarize(decompose(video))
-        assert motion.label == ("right" if speed > 0 else "left")
-        assert motion.speed_px_per_frame == pytest.approx(abs(speed), rel=0.1)
 
 
 def test_the_paper_formulation_runs_its_equations_but_does_not_accumulate():
@@ -179,13 +152,26 @@ def test_small_and_odd_shapes_work(shape):
     assert found.static_image.shape == shape[1:]
 
 
-@pytest.mark.parametrize(("wavelength", "speed"), [(5.0, 1.0), (7.0, 1.0), (9.0, 2.0), (22.0, 3.0)])
-@pytest.mark.parametrize("direction", [0, 90])
-@pytest.mark.parametrize("size", [(8, 32, 40), (12, 64, 48)])
-def test_of_all_stripes_the_nearest_is_meant(wavelength, speed, direction, size):
-    """Six pixels a frame to the left are as good as one to the right where stripes are seven pixels wide."""
-    clip = 0.5 + 0.6 * grating((1, *size), wavelength, direction, speed).transpose(0, 1)
-    drift = decompose(clip).velocity.mean(dim=(0, 2, 3))
-    angle = math.radians(direction)
-    wanted = speed * torch.tensor([math.cos(angle), -math.sin(angle)])
-    torch.testing.assert_close(drift, wanted, atol=0.12, rtol=0)
+STRIPES = ((5.0, 1.0), (7.0, 1.0), (8.0, -1.5), (9.0, 2.0), (22.0, 3.0))
+
+
+@pytest.mark.parametrize("size", [(8, 32, 40), (10, 48, 36)])
+def test_of_all_stripes_the_nearest_is_meant(size):
+    """Six pixels a frame to the left are as good as one to the right where stripes are seven pixels wide.
+
+    Motion along stripes cannot be seen: the answer is the motion across them.
+    """
+    cases = [(*stripes, direction) for stripes in STRIPES for direction in (0, 90)]
+    clips = [
+        0.5 + 0.6 * grating((1, *size), wavelength, direction, speed).transpose(0, 1)
+        for wavelength, speed, direction in cases
+    ]
+    for case, found in zip(cases, decompose_all(torch.stack(clips)), strict=True):
+        wavelength, speed, direction = case
+        angle = math.radians(direction)
+        wanted = speed * torch.tensor([math.cos(angle), -math.sin(angle)])
+        torch.testing.assert_close(
+            found.velocity.mean(dim=(0, 2, 3)), wanted, atol=0.12, rtol=0, msg=str(case)
+        )
+        if wavelength == 8.0:
+            assert summarize(found).label == {0: "left", 90: "down"}[direction]

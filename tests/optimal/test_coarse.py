@@ -155,7 +155,7 @@ def test_a_search_coarse_to_fine_is_told_and_repeats():
         ks.visualize(
             network,
             "head",
-            [1, 2],
+            [1],
             card=CARD,
             objective="channel",
             steps=10,

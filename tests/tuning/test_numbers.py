@@ -162,3 +162,22 @@ def test_a_table_has_a_column_for_every_number():
     rows = [{"unit": 0, "a": {"b": 1.5, "c": None}}, {"unit": 1, "a": {"b": 2.0}, "d": [1, 2]}]
     assert flattened(rows[0]) == {"unit": 0, "a.b": 1.5, "a.c": None}
     assert as_csv(rows) == "unit,a.b,a.c,d\n0,1.5,,\n1,2.0,,1 2\n"
+
+
+@pytest.mark.parametrize(
+    "surface",
+    [
+        torch.ones(18, 26),
+        torch.linspace(0, 1, 26).expand(18, -1),
+        torch.linspace(0, 1, 18)[:, None].expand(-1, 26) ** 8,
+        (torch.arange(26) % 2).float().expand(18, -1),
+        torch.nn.functional.one_hot(torch.tensor(3 * 26 + 5), 18 * 26).view(18, 26).float(),
+        torch.linspace(-13, 12, 26).square().expand(18, -1) / 169,
+    ],
+)
+def test_fields_without_an_end_or_without_a_width_are_fitted_all_the_same(surface):
+    centre, covariance, fit = fit_gaussian(surface)
+    assert torch.isfinite(centre).all()
+    assert torch.isfinite(covariance).all()
+    assert (torch.linalg.eigvalsh(covariance) >= -1e-9).all()
+    assert fit <= 1

@@ -10,7 +10,7 @@ import kinetoscope as ks
 from kinetoscope.synthetic.networks import MotionEnergy
 from kinetoscope.tuning import sets
 from kinetoscope.tuning.curves import difference_deg
-from kinetoscope.tuning.report import class_of
+from kinetoscope.tuning.report import class_of, unit_row
 
 SPEEDS = (0.5, 1.0, 1.5, 2.0)
 MOVING = [((37.0 * k) % 360, SPEEDS[k % 4]) for k in range(24)]
@@ -138,7 +138,7 @@ def test_pymotens_filters_prefer_what_pymoten_says():
 def test_a_silent_unit_has_no_numbers():
     model = Energies(torch.zeros(2, 3, FRAMES, SIDE, SIDE))
     (unit,) = ks.tune(model, "energy", [0], card=CARD).units
-    row = unit.to_json()
+    row = unit_row(unit)
     assert row["preferred_direction_deg"] is None
     assert row["dsi"] is None
     assert row["plaids"] is None

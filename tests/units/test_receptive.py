@@ -148,7 +148,7 @@ class Residual(nn.Module):
         return F.relu(x + self.inner(F.pad(x, self.pad)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(STEP, min_size=1, max_size=4))
 def test_fields_of_random_chains_are_what_gradients_reach(steps: list[tuple]) -> None:
     chain: list[nn.Module] = []

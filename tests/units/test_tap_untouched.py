@@ -55,7 +55,7 @@ def test_the_model_comes_back_whatever_happens(error: BaseException, inside: boo
         handle.remove()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.sampled_from(["conv1", "norm", "relu", "block", "block.0", "pair", "head"]), st.integers(0, 2))
 def test_any_layer_leaves_the_model_untouched(layer: str, calls: int) -> None:
     net = fresh()

@@ -275,6 +275,7 @@ def in_file(save: Callable[[io.BytesIO], object]) -> bytes:
         (zipped({"m/data.pkl": b"", "m/constants.pkl": b""}), "a TorchScript program"),
         (in_file(lambda f: torch.save(small(), f)), r"a whole torch\.nn\.modules\.container\.Sequential"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "file",  # bytes may hold the time of day
 )
 def test_what_else_lies_there_is_named(tmp_path: Path, data: bytes, named: str) -> None:
     (tmp_path / "weights.bin").write_bytes(data)

@@ -59,7 +59,7 @@ def local(job: Job, tasks: deque[Task], *, workers: int | None = None) -> Outcom
                 process, task = busy.pop(pipe)
                 try:
                     said = pipe.recv()
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     process.join()
                     if task is None:
                         raise WorkerLost(f"a process ended with {process.exitcode} before it began") from None
@@ -101,7 +101,7 @@ def _serve(job: Job, pipe: Connection) -> None:
             pipe.send(worker.run(task))
     except KinetoscopeError as error:
         pipe.send(error)
-    except (EOFError, BrokenPipeError):  # nobody waits for the rest
+    except (EOFError, BrokenPipeError, ConnectionResetError):  # nobody waits for the rest
         pass
 
 

@@ -137,6 +137,7 @@ def _run(asked: Decode, network: "nn.Module", units: list[int], request: dict[st
             start = time.perf_counter()
         errors = [] if asked.images is None else _errors(network, card, layer, asked.images)
         rows = [json.loads(record.read_text(encoding="utf-8"))["filter"] for record in records.values()]
+        _draw_family(asked, card, [(row["unit"], row["unit_name"], records[row["unit"]]) for row in rows])
         write_json(asked.out / "decode.json", {**request, "units": rows, "errors": errors})
 
 
@@ -173,6 +174,23 @@ def _save(
         "peak": float(filter.decoded.abs().max()),
     }
     end_record(record, request, {"filter": facts})
+
+
+def _draw_family(asked: Decode, card: "ModelCard", units: list[tuple[int, str, Path]]) -> None:
+    """All units of the run side by side, in the layer's folder; of a network without time."""
+    from ..records import ARRAYS_FILE, read_arrays, write_bytes_atomically
+    from ..render.decoded import family_picture
+    from ..render.frames import encode_png
+
+    filters = []
+    for unit, name, record in units:
+        values = read_arrays(record.parent / ARRAYS_FILE)["decoded"]
+        if values.ndim != 3:
+            return
+        values = values.flip(0) if card.channel_order == "BGR" else values
+        filters.append((f"{unit} {name}".strip(), values))
+    picture = family_picture(filters, f"{asked.model} / {asked.layer}")
+    write_bytes_atomically(units[0][2].parents[1] / "decoded.png", encode_png(picture))
 
 
 def _errors(network: "nn.Module", card: "ModelCard", layer: str, folder: Path) -> list[dict[str, Any]]:

@@ -1,11 +1,17 @@
 """`kinetoscope layers`: where in a model one can look."""
 
 import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import typer
 
+from ..errors import one_line
 from .boundary import tell
 from .options import Debug, Json, Model, Seed, Size, Weights, read_size
+
+if TYPE_CHECKING:
+    from ..card import ModelCard
 
 
 def layers(
@@ -27,7 +33,8 @@ def layers(
 
     clip = read_size(size)
     network = load_model(model, weights=weights, seed=seed)
-    rows, stopped = list_reached(network, card_of(network), size=clip)
+    card = card_of(network)
+    rows, stopped = list_reached(network, card, size=clip)
     if stopped is not None:
         if not any(row.calls for row in rows):
             raise stopped
@@ -49,3 +56,15 @@ def layers(
         cells.append([row.name, row.type, shapes[0], str(row.units), shapes[1], str(row.calls), seen, middle])
     names = ["layer", "type", "output", "units", "map", "calls"]
     print_table([*names, "a unit sees (TxHxW)", "first centre (T,Y,X)"], cells)
+    for line in _of_the_card(card):
+        typer.echo(one_line(line))
+
+
+def _of_the_card(card: "ModelCard") -> Iterator[str]:
+    """What the card says for people: where to look first, how fast clips were, who published the network."""
+    if card.suggested_layers:
+        yield f"look first at: {', '.join(card.suggested_layers)}"
+    if card.clip[0] > 1:
+        yield f"made for {card.frames_per_second:g} frames per second"
+    if card.citation:
+        yield card.citation

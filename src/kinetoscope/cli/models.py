@@ -28,4 +28,6 @@ def models(as_json: Json = False, debug: Debug = False) -> None:
         millions = f"{row['parameters'] / 1e6:.2f} M"
         cells.append([row["name"], row["architecture"], millions, size, weights or "random only"])
     print_table(["model", "architecture", "parameters", "clip (TxHxW)", "weights"], cells)
+    for row in rows:
+        typer.echo(f"{row['name']}: {row['citation']}")
     typer.echo("Also: torchvision:NAME, package.module:factory, path/to/file.py:factory")

@@ -130,7 +130,7 @@ def _listen(ends: Sequence[Connection], done: dict[int, float], reporter: Report
         for end in [one for one in connection.wait(open_ends) if isinstance(one, Connection)]:
             try:
                 message = end.recv()
-            except EOFError:
+            except (EOFError, ConnectionResetError):
                 open_ends.remove(end)
                 continue
             if isinstance(message, Failed):

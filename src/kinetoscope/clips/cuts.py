@@ -95,9 +95,9 @@ def first_fault(path: Path, error: Exception) -> str:
 def _stack(kept: dict[int, np.ndarray], chosen: Sequence[int], path: Path) -> Video:
     sizes = {frame.shape[:2] for frame in kept.values()}
     if len(sizes) > 1:
-        told = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
+        words = " and ".join(sorted(f"{width}x{height}" for height, width in sizes))
         raise VideoUnreadable(
-            f"{shown(path)} has frames of different sizes: {told}; bring all frames to one size"
+            f"{shown(path)} has frames of different sizes: {words}; bring all frames to one size"
         )
     height, width = sizes.pop()
     require_room(len(chosen), height, width, path, MAX_BYTES)

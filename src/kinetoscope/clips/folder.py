@@ -55,9 +55,9 @@ def find_clips(folder: Path, without: Path | None = None) -> Clips:
             else:
                 files.append(file)
     if not files:
-        told = listed([f"{str(file)!r} is {reason}" for file, reason in skipped.items()], 3)
+        words = listed([f"{str(file)!r} is {reason}" for file, reason in skipped.items()], 3)
         raise VideoUnreadable(
-            f"no videos below {str(folder)!r}{f' ({told})' if told else ''}; "
+            f"no videos below {str(folder)!r}{f' ({words})' if words else ''}; "
             f"give a folder of {', '.join(sorted(CLIP_SUFFIXES))}"
         )
     return Clips(sorted(files), skipped)

@@ -168,10 +168,10 @@ def ablation_of(
     request: Request, paper: PaperSettings | None = None, progress: Progress | None = None
 ) -> Ablation:
     """The ablations of the one unit of a checked request; the rest as for `ablate`."""
-    paper, account, (unit,) = paper or PaperSettings(), Inquiry(request), request.units
-    known = account.beginnings([unit])
-    with account.listening([unit]) as (forward, (objective,)):
-        study = _Study(account, unit, forward, objective, known, paper, progress)
+    paper, inquiry, (unit,) = paper or PaperSettings(), Inquiry(request), request.units
+    known = inquiry.beginnings([unit])
+    with inquiry.listening([unit]) as (forward, (objective,)):
+        study = _Study(inquiry, unit, forward, objective, known, paper, progress)
         variants = tuple(study.variants())
     record = request.to_json(unit)
     record["settings"]["paper"] = asdict(paper)
@@ -195,7 +195,7 @@ def truth_of(name: str) -> dict[str, Any] | None:
 class _Study:
     """What all variants share."""
 
-    account: Inquiry
+    inquiry: Inquiry
     unit: int
     forward: Forward
     objective: Objective
@@ -205,8 +205,8 @@ class _Study:
 
     def variants(self) -> Iterator[Variant]:
         """Each of `VARIANTS`, as soon as it is measured against the gain of the default's optimum."""
-        request, settings = self.account.request, self._natural()
-        rest = self._response(self.account.first_clip(self.unit))
+        request, settings = self.inquiry.request, self._natural()
+        rest = self._response(self.inquiry.first_clip(self.unit))
         optimum = self._optimum(settings, 0)
         gain = self._response(optimum) - rest
         if not gain > 0:
@@ -244,7 +244,7 @@ class _Study:
     def _with_less(self, name: str) -> OptimalSettings:
         """The default search without one of its parts."""
         whole = self._natural()
-        metric = self.account.metric_for(whole)
+        metric = self.inquiry.metric_for(whole)
         return {
             "level spectrum": replace(whole, metric=replace(metric, power=0.0)),
             "space only": replace(whole, metric=replace(metric, slowness=0.0)),
@@ -253,26 +253,26 @@ class _Study:
         }[name]
 
     def _natural(self) -> OptimalSettings:
-        settings = self.account.request.optimal
+        settings = self.inquiry.request.optimal
         return settings if isinstance(settings, OptimalSettings) else OptimalSettings(steps=settings.steps)
 
     def _generator(self) -> torch.Generator:
-        return unit_generator(self.account.request.seed, self.unit)
+        return unit_generator(self.inquiry.request.seed, self.unit)
 
-    def _told(self, index: int) -> StepProgress:
-        def told(step: int, steps: int) -> None:
+    def _reporting(self, index: int) -> StepProgress:
+        def report(step: int, steps: int) -> None:
             if self.progress is not None:
                 self.progress(index, step, steps)
 
-        return told
+        return report
 
     def _response(self, video: Video) -> float:
         with torch.no_grad():
             return float(self.objective(self.forward(video.transpose(0, 1)[None])))
 
     def _optimum(self, settings: SearchSettings, index: int) -> Video:
-        (found,) = self.account.optima(
-            self.forward, [self.objective], settings, [self._generator()], self.known, self._told(index)
+        (found,) = self.inquiry.optima(
+            self.forward, [self.objective], settings, [self._generator()], self.known, self._reporting(index)
         )
         return found.video
 
@@ -281,13 +281,13 @@ class _Study:
         image, displacement, video = one_stage(
             self.forward,
             self.objective,
-            self.account.request.shape,
-            with_adam(self.account.request.optimal),
+            self.inquiry.request.shape,
+            with_adam(self.inquiry.request.optimal),
             self.paper,
             gain,
             self._generator(),
-            device=self.account.request.device,
-            progress=self._told(index),
+            device=self.inquiry.request.device,
+            progress=self._reporting(index),
         )
         flat = torch.zeros_like(displacement[:-1])
         still = temporal_variance(video)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import SettingInvalid
-from ..records import write_arrays, write_json
+from ..records import read_arrays, write_arrays, write_json
 from ..types import Velocity
 from .cases import Size, clip_cases
 from .planted import Errors, compare
@@ -45,14 +45,12 @@ def score(folder: Path, found: dict[str, Velocity]) -> dict[str, Errors]:
     Raises:
         SettingInvalid: a name that the pack does not hold, or a velocity of another shape.
     """
-    import safetensors.torch
-
     names = {row["clip"] for row in json.loads((folder / INDEX).read_text())["clips"]}
     errors = {}
     for name, velocity in found.items():
         if name not in names:
             raise SettingInvalid(f"the pack has no clip {name!r}; its names stand in {INDEX}")
-        truth = safetensors.torch.load_file(folder / f"{name}.safetensors")["velocity"]
+        truth = read_arrays(folder / f"{name}.safetensors")["velocity"]
         if velocity.shape != truth.shape:
             raise SettingInvalid(
                 f"{name}: a velocity is {tuple(truth.shape)}, steps, x and y, height, width, "

@@ -93,17 +93,19 @@ def cell(values: Spread | None, form: str) -> str:
 
 def _why(rows: Sequence[Row]) -> str:
     """How far content travelled along the truth, for each formulation on the grating."""
-    told = []
+    distances = []
     for row in rows:
         if row["family"].startswith("grating") and row["seed"] == 0:
-            told.append(f"{row['formulation']} {along(row['result_path'], row['truth_path'])[-1]:.1f} px")
+            distances.append(
+                f"{row['formulation']} {along(row['result_path'], row['truth_path'])[-1]:.1f} px"
+            )
             planted = along(row["truth_path"], row["truth_path"])[-1]
-    if not told:
+    if not distances:
         return "No grating was among the cases."
     return f"""\
 Matching each frame with the nearest stripe costs a free field least, so on stripes it follows the drift for
 half a wavelength and jumps back by a whole one. The grating of seed 0 travelled {planted:.1f} px; what each
-formulation's fields say, first frame to last: {", ".join(told)}. On textures that do not repeat nothing
+formulation's fields say, first frame to last: {", ".join(distances)}. On textures that do not repeat nothing
 forces the jump, but a field must be rough to travel far, and what that costs grows with the distance: part of
 the speed is lost. The paper's constant step of a tenth of the frame also leaves its fields trembling by about
 a pixel, even on a clip that does not move."""

@@ -159,13 +159,13 @@ def sanity_of(request: Request, progress: Progress | None = None) -> Sanity:
         if channel < 0:
             continue
 
-        def told(_: int, step: int, steps: int, index: int = index) -> None:
+        def report(_: int, step: int, steps: int, index: int = index) -> None:
             if progress is not None:
                 progress(index, step, steps)
 
         network = copies[name]() if name in copies else model
         asked = replace(request.asked, card=request.card, seed=seeds_of.get(name, seed), seeds=1)
-        (results[name],) = Inquiry(request_for(network, layer, [channel], asked), told).results()
+        (results[name],) = Inquiry(request_for(network, layer, [channel], asked), report).results()
     shown = results["the unit"]
     seeds = [results[name] for group, name, _ in CHECKS if group == "the unit"]
     with Inquiry(request).listening([chosen]) as (forward, (objective,)), torch.no_grad():

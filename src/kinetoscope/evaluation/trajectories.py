@@ -146,16 +146,16 @@ def still_optima(
     """
     options = Options(card=card, objective=objective, size=size, steps=steps, seed=seed, device=device)
     request = request_for(model, layer, channels, options)
-    account, settings = Inquiry(request), still_search(request.optimal)
+    inquiry, settings = Inquiry(request), still_search(request.optimal)
     for done, channel in enumerate(request.units):
 
-        def told(step: int, count: int, done: int = done) -> None:
+        def report(step: int, count: int, done: int = done) -> None:
             if progress is not None:
                 progress(done, step, count)
 
-        with account.listening([channel]) as (forward, objectives):
+        with inquiry.listening([channel]) as (forward, objectives):
             generators = [unit_generator(seed, channel)]
-            (found,) = account.optima(forward, objectives, settings, generators, progress=told)
+            (found,) = inquiry.optima(forward, objectives, settings, generators, progress=report)
         yield found.video[0].float().cpu()
 
 

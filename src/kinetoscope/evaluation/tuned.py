@@ -27,8 +27,8 @@ def tuning_report(layers: Sequence[LayerRows], title: str, facts: Mapping[str, A
         title: of the page.
         facts: settings and versions; printed.
     """
-    told = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
-    parts = [f"# {title}", f"{told}.\nDefinitions: `docs/tuning.md`."]
+    known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+    parts = [f"# {title}", f"{known}.\nDefinitions: `docs/tuning.md`."]
     for name, words in (("texture", "By each unit's own texture"), ("gratings", "By drifting gratings")):
         parts += [f"## {words}", _table(layers, name)]
     parts += ["## Units more than 45 degrees off", _outside(layers), "## Beaten optima", _beaten(layers)]

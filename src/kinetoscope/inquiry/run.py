@@ -185,7 +185,7 @@ class Inquiry:
             def optima(run: int) -> list[Optimal]:
                 """The batch's optima of one run."""
 
-                def told(step: int, steps: int) -> None:
+                def report(step: int, steps: int) -> None:
                     if self.progress is not None:
                         before = sum(settings.steps for settings in runs[:run])
                         self.progress(done, before + step, sum(settings.steps for settings in runs))
@@ -193,7 +193,7 @@ class Inquiry:
                 generators = [unit_generator(seed + run, unit) for unit in units]
                 # agreement between seeds says nothing about the unit where both began with the same stimulus
                 known = banked if run == 0 else []
-                return self.optima(forward, objectives, runs[run], generators, known, told)
+                return self.optima(forward, objectives, runs[run], generators, known, report)
 
             found = zip(*(optima(run) for run in range(len(runs))), strict=True)
             return [_Found(unit, optima) for unit, optima in zip(units, found, strict=True)]

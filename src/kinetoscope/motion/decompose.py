@@ -12,10 +12,10 @@ from ..results import Decomposition
 from ..types import Video, Videos
 from ..warp import content_velocity
 from .fetch.rebuild import FetchSettings
-from .fetch.rebuild import account as fetched
+from .fetch.rebuild import explain as explain_by_fetching
 from .findings import STILL_VARIANCE, Found, variance_shares
 from .layered import LayeredSettings
-from .layered import account as layered_account
+from .layered import explain as explain_by_layers
 from .light import steady
 from .metrics import change_share, displacement_tv, psnr_db, temporal_variance
 from .paper import PaperSettings, fit_fields
@@ -96,8 +96,8 @@ def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: 
         ClipTooSmall: fewer than two frames, or frames under 8 x 8.
         SettingInvalid: not a (T, C, H, W) float tensor of finite values in [0, 1].
     """
-    (account,) = _taken_apart(check_video(video)[None], settings or DecomposeSettings(), seed)
-    return account
+    (parts,) = _taken_apart(check_video(video)[None], settings or DecomposeSettings(), seed)
+    return parts
 
 
 def decompose_all(
@@ -138,7 +138,7 @@ def _taken_apart(videos: Videos, settings: DecomposeSettings, seed: int) -> list
     elif settings.formulation == "fetch":
         with torch.enable_grad():  # whatever the caller has set
             pairs = zip(videos, still, strict=True)
-            found = [fetched(video, variance, settings.fetch) for video, variance in pairs]
+            found = [explain_by_fetching(video, variance, settings.fetch) for video, variance in pairs]
     else:
         found = _layered(videos, still, settings.layered)
     seconds = (time.perf_counter() - started) / len(videos)
@@ -153,7 +153,7 @@ def _layered(videos: Videos, still: list[float], settings: LayeredSettings) -> l
         some = videos if len(changing) == len(videos) else videos[changing]
         variances = torch.tensor(still, dtype=torch.float64, device=videos.device)[changing]
         with torch.no_grad():
-            found = dict(zip(changing, layered_account(some, variances, settings), strict=True))
+            found = dict(zip(changing, explain_by_layers(some, variances, settings), strict=True))
     return [found[clip] if clip in found else _unchanged(video) for clip, video in enumerate(videos)]
 
 

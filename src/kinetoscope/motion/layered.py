@@ -105,7 +105,7 @@ Times = tuple[int, ...]
 """Frames of the key textures."""
 
 
-def account(videos: Videos, still: Tensor, settings: LayeredSettings) -> list[Found]:
+def explain(videos: Videos, still: Tensor, settings: LayeredSettings) -> list[Found]:
     """Take videos apart, each by itself.
 
     Args:

@@ -146,9 +146,8 @@ def maximize(
         output = forward(transform(parameters.video(), draws[step]))
         clips = output.split(1)
         leak = settings.leak_at(step)
-        climbed = [objective.ascent(clip, leak) for objective, clip in zip(objectives, clips, strict=True)]
-        height = torch.cat(climbed).sum()
-        (gradient,) = torch.autograd.grad(height, parameters.values, materialize_grads=True)
+        ascents = [objective.ascent(clip, leak) for objective, clip in zip(objectives, clips, strict=True)]
+        (gradient,) = torch.autograd.grad(torch.cat(ascents).sum(), parameters.values, materialize_grads=True)
         # a unit that gives NaN keeps its start, instead of losing its clip
         gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
         rule.step(gradient, settings.rate_at(step))

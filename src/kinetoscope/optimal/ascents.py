@@ -43,7 +43,7 @@ def ascend(
         warm = 50 ** min((step + 1) / max(settings.warmup * steps, 1) - 1, 0.0) if faint else 1.0
         fade = cosine(step, steps, settings.final_rate)
         climb.move(climb.direction(gradient), settings.rate * fade * warm)
-        search.told(values, every)
+        search.record(values, every)
         if step == steps // 2:
             climb.budget = enough_contrast(search, settings, climb)
     return _better(search, climb, every, best, value)
@@ -64,7 +64,7 @@ def steady(
         best = torch.where(better.view(-1, 1, 1, 1, 1), climb.shown, best)
         value = torch.where(better, values, value)
         climb.move(climb.direction(gradient), rate * cosine(step, steps, 0.1))
-        search.told(values, chosen)
+        search.record(values, chosen)
     return _better(search, climb, chosen, best, value)
 
 

@@ -122,7 +122,7 @@ def _climb_looking(
 
         values, gradient = search.climb(climb.x, every, seen, max(0.0, 1 - 2 * done))
         climb.move(climb.direction(gradient), rate)
-        search.told(values, every)
+        search.record(values, every)
 
 
 def _grain(operator: MetricOperator, generators: Sequence[torch.Generator], size: float) -> Tensor:
@@ -171,7 +171,7 @@ def find_matte(
             (price,) = torch.autograd.grad(wide(raw).mean(dim=(1, 2, 3, 4)).sum(), raw)
         raw.grad = price - gradient / gain
         adam.step()
-        search.told(values, every)
+        search.record(values, every)
     return wide(raw).detach()
 
 

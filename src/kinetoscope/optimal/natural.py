@@ -214,7 +214,7 @@ def _calm(
         steps,
         settings.calm,
         climb.free,
-        lambda values: search.told(values, every),
+        lambda values: search.record(values, every),
     )
 
 

@@ -1,4 +1,4 @@
-"""Passes through the network for one batch: responses and gradients, counted and told."""
+"""Passes through the network for one batch: responses and gradients, counted and recorded."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -82,7 +82,7 @@ class Passes:
         gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
         return torch.nan_to_num(torch.cat(values).detach(), nan=float("-inf")), gradient
 
-    def told(self, values: Tensor, chosen: Sequence[int]) -> None:
+    def record(self, values: Tensor, chosen: Sequence[int]) -> None:
         """Note the responses of a step, and tell how far the search is."""
         for unit, value in zip(chosen, values.tolist(), strict=True):
             self.history[unit].append(value)

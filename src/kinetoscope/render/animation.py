@@ -13,7 +13,7 @@ from PIL import ImageDraw
 from torch import Tensor
 
 from ..records import write_bytes_atomically
-from .colour import FAINT, INK, PAPER, font
+from .colour import CHALK, FAINT, PAPER, font, printable
 from .frames import DEFAULT_FPS, Picture, encode_gif, encode_mp4
 
 Panel = tuple[str, Picture]
@@ -72,7 +72,7 @@ def draw_panels(panels: Sequence[Panel], columns: int, *, bar: str = "", scale: 
     for index, (caption, picture) in enumerate(panels):
         x = _GAP + index % columns * (width + _GAP)
         y = _GAP + index // columns * (height + _CAPTION + _GAP)
-        draw.text((x, y + _CAPTION - 5), _fitted(caption, width), INK, font(12), anchor="ls")
+        draw.text((x, y + _CAPTION - 5), _fitted(caption, width), CHALK, font(12), anchor="ls")
         page.paste(PillowImage.fromarray(picture), (x, y + _CAPTION))
     if bar or scale:
         _draw_bar(page, draw, bar, scale)
@@ -83,19 +83,31 @@ def _draw_bar(page: PillowImage.Image, draw: ImageDraw.ImageDraw, words: str, sc
     middle, x = page.height - _BAR // 2 - _GAP // 2, _GAP
     if scale:
         left, right = f"\N{MINUS SIGN}{scale:.3g}", f"+{scale:.3g}"
-        draw.text((x, middle), left, INK, font(12), anchor="lm")
+        draw.text((x, middle), left, CHALK, font(12), anchor="lm")
         x += int(draw.textlength(left, font(12))) + 6
-        ramp = torch.linspace(-1.0, 1.0, 120).expand(12, -1)
-        page.paste(PillowImage.fromarray(signed_rgb(ramp, 1.0)), (x, middle - 6))
-        x += 126
-        draw.text((x, middle), right, INK, font(12), anchor="lm")
+        x = draw_ramp(page, draw, x, middle, right)
         x += int(draw.textlength(right, font(12))) + 14
     draw.text((x, middle), _fitted(words, page.width - x - _GAP), FAINT, font(12), anchor="lm")
 
 
+def draw_ramp(page: PillowImage.Image, draw: ImageDraw.ImageDraw, x: int, middle: int, largest: str) -> int:
+    """The colours of `signed_rgb`, the largest value in words behind them; returns where these begin."""
+    ramp = torch.linspace(-1.0, 1.0, 120).expand(12, -1)
+    page.paste(PillowImage.fromarray(signed_rgb(ramp, 1.0)), (x, middle - 6))
+    draw.text((x + 126, middle), largest, CHALK, font(12), anchor="lm")
+    return x + 126
+
+
+def size_within(picture: Picture, side: int) -> tuple[int, int]:
+    """Height and width, whole pixels, of a picture whose longer side becomes `side`."""
+    height, width = picture.shape[:2]
+    factor = side / max(height, width)
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
 def _fitted(words: str, width: int) -> str:
     """As much of a line as fits, with an ellipsis where it was cut; what cannot be drawn becomes a space."""
-    words = "".join(letter if letter.isprintable() else " " for letter in words)
+    words = printable(words)
     if font(12).getlength(words) <= width:
         return words
     while words and font(12).getlength(words + "…") > width:
@@ -146,9 +158,7 @@ def _palette(pictures: Sequence[Picture]) -> PillowImage.Image:
 
 
 def _shrunk(picture: Picture) -> Picture:
-    height, width = picture.shape[:2]
-    factor = min(1.0, GIF_SIDE / max(height, width))
-    if factor == 1.0:
+    if max(picture.shape[:2]) <= GIF_SIDE:
         return picture
-    size = (round(width * factor), round(height * factor))
-    return np.asarray(PillowImage.fromarray(picture).resize(size, PillowImage.Resampling.LANCZOS))
+    height, width = size_within(picture, GIF_SIDE)
+    return np.asarray(PillowImage.fromarray(picture).resize((width, height), PillowImage.Resampling.LANCZOS))

@@ -1,6 +1,5 @@
 """What counted in a clip: laid over it, as the only lit part of it, and as curves."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +14,7 @@ from torch import Tensor
 from ..types import Video
 from .animation import Picture, draw_panels, heat_scale
 from .frames import as_rgb, enlarge, to_frame, view_factor
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults, panel_height
 
 Heat = Float[Tensor, "time height width"]
 
@@ -119,11 +118,10 @@ def draw_attribution(
     """
     shown = leading_frames(importance, _STRIP)
     box = (WIDTH - 2 * MARGIN - 1.3) / _STRIP
-    height = min(box * video.shape[2] / video.shape[3], 2.0)
+    height = panel_height(box, *video.shape[2:])
     page = Sheet(1.5 + 3 * (height + 0.12) + 3.6)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, cut(facts, 160), rule=0)
     scale, soft = heat_scale(map_), softened(map_)
-    page.text(MARGIN, 0.83, cut(facts, 160), 10.0, MUTED)
     page.text(MARGIN, 1.05, f"attribution: {_legend(map_, scale)}", 10.0, MUTED)
     rows = {
         "clip": np.stack([to_frame(frame) for frame in as_rgb(video)[shown]]),
@@ -144,9 +142,7 @@ def draw_attribution(
         10.2, y - 0.33, "Insertion and deletion", "response: 0 = mean colour, 1 or \N{MINUS SIGN}1 = the clip"
     )
     _draw_paths(page.axes(10.6, y, 4.9, 2.1), paths)
-    buffer = io.BytesIO()
-    page.figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return page.png()
 
 
 def leading_frames(importance: Sequence[float], count: int) -> list[int]:

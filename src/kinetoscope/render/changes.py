@@ -5,12 +5,11 @@ from matplotlib.ticker import MaxNLocator
 
 from ..results import Decomposition
 from .frames import to_frame, to_frames
-from .sheet import LINE, MARGIN, MUTED, WIDTH, Sheet, say
+from .sheet import INK, MARGIN, MUTED, WIDTH, Sheet, quiet_axes, say
 
 NO_LIGHT = 0.02
 """Change of gain or offset that is still called none."""
 
-GAIN = "#1f2328"
 OFFSETS = {3: ("#c8362f", "#2f8f46", "#2f5fc8"), 1: ("#8a8f98",)}
 """Colours of the channels' offsets: red, green and blue, or grey; others are all grey."""
 
@@ -53,14 +52,12 @@ def draw_light(page: Sheet, parts: Decomposition, x: float, y: float, height: fl
     page.text(x + 1.42, y - 0.1, "frame by frame: contrast, a factor; brightness, added", 8.0, MUTED)
     wide = (WIDTH - MARGIN - x) / 2 - 0.5
     colours = OFFSETS.get(offset.shape[1], ("#8a8f98",) * offset.shape[1])
-    for left, rows, tints in ((x + 0.3, gain, (GAIN,)), (x + wide + 1.0, offset, colours)):
+    for left, rows, tints in ((x + 0.3, gain, (INK,)), (x + wide + 1.0, offset, colours)):
         axes = page.axes(left, y + 0.05, wide, height)
         for channel, tint in zip(rows.unbind(dim=1), tints, strict=True):
             low, middle, high = channel.flatten(1).quantile(torch.tensor([0.05, 0.5, 0.95]), dim=1)
             axes.fill_between(range(len(low)), low.numpy(), high.numpy(), color=tint, alpha=0.15, linewidth=0)
             axes.plot(middle.numpy(), color=tint, linewidth=1.4)
-        axes.tick_params(labelsize=8, colors=MUTED)
+        quiet_axes(axes)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
-        for spine in axes.spines.values():
-            spine.set_color(LINE)

@@ -24,7 +24,8 @@ DEFAULT_SCALE = 2.0
 LEGEND_WIDTH = 190
 """Width of the legend beside a motion picture, pixels."""
 
-INK, PAPER, FAINT = (235, 235, 235), (24, 24, 27), (150, 150, 158)
+CHALK, PAPER, FAINT = (235, 235, 235), (24, 24, 27), (150, 150, 158)
+"""Words, ground and lesser words of films and panels, which are dark; sheets are white, with `sheet.INK`."""
 
 
 def flow_to_rgb(flow: Flow, scale: float = DEFAULT_SCALE) -> Video:
@@ -104,14 +105,14 @@ def legend(
     page.paste(wheel, (centre - diameter // 2, top), wheel)
     middle, gap = top + diameter // 2, diameter // 2 + 5
     small = font(12)
-    draw.text((centre, middle - gap), "up 90°", INK, small, anchor="mb")
-    draw.text((centre, middle + gap), "down 270°", INK, small, anchor="mt")
-    draw.text((centre + gap, middle), "right\n0°", INK, small, anchor="lm")
-    draw.text((centre - gap, middle), "left\n180°", INK, small, anchor="rm", align="right")
+    draw.text((centre, middle - gap), "up 90°", CHALK, small, anchor="mb")
+    draw.text((centre, middle + gap), "down 270°", CHALK, small, anchor="mt")
+    draw.text((centre + gap, middle), "right\n0°", CHALK, small, anchor="lm")
+    draw.text((centre - gap, middle), "left\n180°", CHALK, small, anchor="rm", align="right")
     words = scale_words(scale, clipped)
     split = words.index("brightness") + len("brightness")
     draw.text((centre, middle + gap + 22), words[:split], FAINT, small, anchor="mt")
-    draw.text((centre, middle + gap + 38), words[split + 1 :], INK, small, anchor="mt")
+    draw.text((centre, middle + gap + 38), words[split + 1 :], CHALK, small, anchor="mt")
     return np.asarray(page)
 
 
@@ -121,3 +122,8 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     import matplotlib
 
     return ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+
+
+def printable(words: str) -> str:
+    """Words as one line that can be drawn: what cannot becomes a space."""
+    return "".join(letter if letter.isprintable() else " " for letter in words)

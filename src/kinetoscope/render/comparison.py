@@ -1,6 +1,5 @@
 """One figure and table: variants of a unit's pictures under each other, the same numbers beside each."""
 
-import io
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,13 +8,11 @@ from itertools import accumulate
 import torch
 
 from ..types import Image, Velocity, Video
-from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words, wheel_rgba
+from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words
 from .frames import pick, to_frame, to_frames
-from .sheet import MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, own_defaults, say
+from .sheet import MARGIN, MUTED, NO_MOTION, WIDTH, Sheet, cut, draw_arrows, own_defaults, panel_height, say
 
 FRAMES = 4
-NO_MOTION = 0.02
-"""Largest speed, pixels per frame, that is still called no motion."""
 
 _PICTURE, _GAP, _NAME = 1.15, 0.07, 2.1
 
@@ -61,14 +58,11 @@ def draw_comparison(
         notes: lines below the table.
         scale: speed shown at full brightness, pixels per frame.
     """
-    shape = rows[0].video.shape[2] / rows[0].video.shape[3]
-    height = min(max(_PICTURE * shape, 0.7), 2.0)
+    height = panel_height(_PICTURE, *rows[0].video.shape[2:], least=0.7)
     groups = len({row.group for row in rows})
     top = 1.95
     page = Sheet(top + len(rows) * (height + 0.22) + groups * 0.42 + 0.3 * len(notes) + 0.35)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
-    page.text(MARGIN, 0.83, cut(facts, 150), 10.0, MUTED)
-    page.rule(1.02)
+    page.title(title, cut(facts, 150))
     texture_x = MARGIN + _NAME + FRAMES * (_PICTURE + _GAP)
     motion_x = texture_x + _PICTURE + _GAP
     table_x = motion_x + _PICTURE + 0.25
@@ -89,9 +83,7 @@ def draw_comparison(
         y += height + 0.22
     for index, note in enumerate(notes):
         page.text(MARGIN, y + 0.15 + 0.3 * index, note, 9.5, MUTED)
-    buffer = io.BytesIO()
-    page.figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return page.png()
 
 
 def _right_edges(columns: Sequence[str], rows: Sequence[Row], left: float) -> list[float]:
@@ -131,8 +123,6 @@ def _draw_row(
 def _draw_key(page: Sheet, scale: float) -> None:
     """The wheel, with the speed that it shows at full brightness."""
     x = MARGIN
-    wheel = page.axes(x, 1.14, 0.58, 0.58)
-    wheel.imshow(wheel_rgba(120))
-    wheel.set_axis_off()
+    page.wheel(x, 1.14, 0.58, 120)
     page.text(x + 0.66, 1.36, "mean motion: hue is direction,", 8.5, MUTED)
     page.text(x + 0.66, 1.54, scale_words(scale, clipped=True), 8.5, MUTED)

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from ..errors import SettingInvalid
 from ..results import UnitResult
 from .animation import resized
-from .colour import flow_to_rgb, scale_words, wheel_rgba
+from .colour import flow_to_rgb, scale_words
 from .files import record_of, scale_of
 from .frames import Picture, to_frame
-from .sheet import MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults
+from .sheet import MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults, panel_height
 from .words import brief_rows, headline, title_of
 
 _COLUMNS, _GAP, _HEAD = 4, 0.25, 0.42
@@ -29,7 +29,7 @@ def contact_figure(results: Sequence[UnitResult]) -> Figure:
     if not results:
         raise SettingInvalid("there is nothing to draw in an empty list; visualize a unit first")
     height, width = results[0].video.shape[2:]
-    panel = (_TILE / 3 - 0.06, min(max((_TILE / 3 - 0.06) * height / width, 0.5), 1.8))
+    panel = (_TILE / 3 - 0.06, panel_height(_TILE / 3 - 0.06, height, width, 0.5, 1.8))
     pitch = _HEAD + panel[1] + 0.75
     rows = -(-(len(results) + 1) // _COLUMNS)
     page = Sheet(_TITLE + rows * pitch)
@@ -75,12 +75,5 @@ def _alike(pictures: list[Picture]) -> np.ndarray:
 
 
 def _draw_wheel(page: Sheet, x: float, y: float, side: float, scale: float) -> None:
-    wheel = page.axes(x + 0.5, y, side, side)
-    wheel.imshow(wheel_rgba(230))
-    wheel.set_axis_off()
-    middle = x + 0.5 + side / 2
-    page.text(middle, y - 0.06, "up 90°", 8.0, ha="center")
-    page.text(middle, y + side + 0.16, "down 270°", 8.0, ha="center")
-    page.text(x + 0.44, y + side / 2, "left\n180°", 8.0, ha="right", va="center")
-    page.text(x + 0.56 + side, y + side / 2, "right\n0°", 8.0, ha="left", va="center")
+    page.wheel(x + 0.5, y, side, 230, size=8.0)
     page.text(x + side + 1.15, y + side / 2, scale_words(scale).replace(" =", "\n="), 8.0, MUTED, va="center")

@@ -1,6 +1,5 @@
 """Figures of the evaluation: errors per family, fields beside the truth, and motion by depth."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from .colour import flow_to_rgb, scale_words, wheel_rgba
+from .colour import flow_to_rgb, scale_words
 from .frames import to_frame
 from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, own_defaults
 
@@ -52,21 +51,12 @@ def draw_planted(rows: Sequence[Row], fields: Fields) -> bytes:
     charts = line * len(families) + 0.7
     below = top + charts + 0.75
     page = Sheet(below + 6 * 1.65 + 0.7)
-    page.text(MARGIN, 0.5, "What was planted, and what came back", 17.0, weight="bold")
-    page.text(
-        MARGIN, 0.83, "dot: median; bar: least to greatest over cases and seeds; left is better", 10.0, MUTED
-    )
-    page.rule(1.02)
+    facts = "dot: median; bar: least to greatest over cases and seeds; left is better"
+    page.title("What was planted, and what came back", facts)
     _draw_errors(page, rows, families, top, charts)
     _draw_fields(page, fields, below)
     _draw_paths(page, rows, 11.6, below + 0.1)
-    return _png(page)
-
-
-def _png(page: Sheet) -> bytes:
-    buffer = io.BytesIO()
-    page.figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return page.png()
 
 
 def _draw_errors(
@@ -139,9 +129,7 @@ def _draw_fields(page: Sheet, fields: Fields, top: float) -> None:
         page.text(x, top + 0.25, case, 9.0)
     for line, kind in enumerate(kinds):
         page.text(MARGIN, top + 0.95 + line * 1.65, WORDS[kind].replace(" ", "\n", 1), 9.0, MUTED)
-    wheel = page.axes(10.3, top + 0.4, 0.9, 0.9)
-    wheel.imshow(wheel_rgba(180))
-    wheel.set_axis_off()
+    page.wheel(10.3, top + 0.4, 0.9, 180)
     page.text(10.75, top + 0.35, "up", 8.5, ha="center")
     page.text(10.75, top + 1.45, "right is red", 8.5, ha="center")
 
@@ -179,9 +167,7 @@ def draw_depth(rows: Sequence[Row], title: str) -> bytes:
     """One panel per measure as a PNG: layers from shallow to deep, a dot per unit, a bar at the median."""
     layers = list(dict.fromkeys(row["layer"] for row in rows))
     page = Sheet(5.6)
-    page.text(MARGIN, 0.5, title, 17.0, weight="bold")
-    page.text(MARGIN, 0.83, "a dot per unit, a bar at the median; layers from shallow to deep", 10.0, MUTED)
-    page.rule(1.02)
+    page.title(title, "a dot per unit, a bar at the median; layers from shallow to deep")
     for index, (key, words) in enumerate(DEPTH_PANELS):
         left, width = 0.75 + 3.85 * index, 3.2
         page.heading(left, 1.4, words)
@@ -197,4 +183,4 @@ def draw_depth(rows: Sequence[Row], title: str) -> bytes:
         axes.set_xticks(range(len(layers)), layers, rotation=45, ha="right", fontsize=8)
         axes.set_xlim(-0.5, len(layers) - 0.5)
         axes.set_ylim(bottom=0)
-    return _png(page)
+    return page.png()

@@ -1,7 +1,5 @@
 """One figure that explains a unit at a glance."""
 
-import io
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +8,24 @@ from matplotlib.figure import Figure
 
 from ..results import UnitResult
 from .changes import draw_light, draw_textures
-from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words, wheel_rgba
+from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words
 from .frames import pick, to_frame, to_frames
 from .polar import draw_measured
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, draw_arrows, own_defaults, say
+from .sheet import (
+    LINE,
+    MARGIN,
+    MUTED,
+    NO_MOTION,
+    WIDTH,
+    Sheet,
+    cut,
+    draw_arrows,
+    label_axes,
+    own_defaults,
+    panel_height,
+    png,
+    say,
+)
 from .words import (
     NOTHING_WORDS,
     activation_rows,
@@ -31,8 +43,6 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 SHARE_COLOURS = {"coherent": "#2f6fde", "light": "#3aa17e", "jitter": "#f0a030", "residual": "#c9ccd3"}
 
 STRIP_FRAMES = 6
-NO_MOTION = 0.02
-"""Largest speed, pixels per frame, that is still called no motion."""
 
 _PANEL, _STRIP = 3.3, 1.58
 
@@ -40,12 +50,7 @@ _PANEL, _STRIP = 3.3, 1.58
 @own_defaults()
 def draw_summary(result: UnitResult, record: Mapping[str, Any], scale: float = DEFAULT_SCALE) -> bytes:
     """The figure of `summary_figure` as a PNG, 1600 pixels wide."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A class name in a script the font lacks shows as boxes; that is no reason to alarm.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        summary_figure(result, record, scale).savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return png(summary_figure(result, record, scale))
 
 
 @own_defaults()
@@ -58,10 +63,9 @@ def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float =
         scale: speed shown at full brightness, pixels per frame.
     """
     time, _, height, width = result.video.shape
-    shape = height / width
     tuned = record.get("tuning")
-    panel = min(max(_PANEL * shape, 2.3 if tuned is None else _PANEL), 3.6)
-    strip = min(max(_STRIP * shape, 0.6), 2.0)
+    panel = panel_height(_PANEL, height, width, 2.3 if tuned is None else _PANEL, 3.6)
+    strip = panel_height(_STRIP, height, width, 0.6)
     top = 1.75
     below = top + panel + 0.75
     page = Sheet(below + 3 * (strip + 0.68) + 0.1)
@@ -80,7 +84,6 @@ def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float =
 
 
 def _draw_title(page: Sheet, record: Mapping[str, Any], shape: tuple[int, int, int]) -> None:
-    page.text(MARGIN, 0.5, cut(title_of(record), 95), 17.0, weight="bold")
     seed, steps = record.get("seed"), record.get("steps")
     weights, objective = record.get("weights"), record.get("objective")
     facts = [
@@ -91,8 +94,7 @@ def _draw_title(page: Sheet, record: Mapping[str, Any], shape: tuple[int, int, i
         f"{shape[0]} frames of {shape[2]} {TIMES} {shape[1]} px",
         record.get("colours") or "",
     ]
-    page.text(MARGIN, 0.83, cut("   ·   ".join(fact for fact in facts if fact), 150), 10.0, MUTED)
-    page.rule(1.02)
+    page.title(title_of(record), cut("   ·   ".join(fact for fact in facts if fact), 150))
 
 
 def _draw_mean_motion(
@@ -124,14 +126,8 @@ def _draw_mean_motion(
 
 
 def _draw_wheel(page: Sheet, left: float, y: float, side: float, words: str) -> None:
-    wheel = page.axes(left, y + 0.3, side, side)
-    wheel.imshow(wheel_rgba(230))
-    wheel.set_axis_off()
+    page.wheel(left, y + 0.3, side, 230, size=8.5)
     middle = left + side / 2
-    page.text(middle, y + 0.24, "up 90°", 8.5, ha="center")
-    page.text(middle, y + side + 0.46, "down 270°", 8.5, ha="center")
-    page.text(left - 0.06, y + 0.3 + side / 2, "left\n180°", 8.5, ha="right", va="center")
-    page.text(left + side + 0.06, y + 0.3 + side / 2, "right\n0°", 8.5, ha="left", va="center")
     first, second = words.replace("brightness ", "brightness\n").split("\n")
     page.text(middle, y + side + 0.78 - (0.1 if side < 1 else 0), first, 8.5, MUTED, ha="center")
     page.text(middle, y + side + 0.95 - (0.1 if side < 1 else 0), second, 8.5, ha="center")
@@ -150,12 +146,8 @@ def _draw_slice(page: Sheet, result: UnitResult, x: float, y: float, height: flo
     page.heading(x, y - 0.33, f"{along}-t slice of the video", f"{where}; slanted lines move")
     axes = page.axes(x, y, 2.2, height - 0.35)
     axes.imshow(pixels, interpolation="nearest", aspect="auto")
-    axes.set_xlabel(f"{along} [px]", fontsize=9, color=INK)
-    axes.set_ylabel("t [frames]", fontsize=9, color=INK)
-    axes.tick_params(labelsize=8, colors=MUTED)
+    label_axes(axes, f"{along} [px]", "t [frames]")
     axes.locator_params(integer=True, nbins=5)
-    for spine in axes.spines.values():
-        spine.set_color(LINE)
 
 
 def _draw_numbers(page: Sheet, record: Mapping[str, Any], x: float, y: float, height: float) -> None:
@@ -293,9 +285,7 @@ def _draw_ascent(page: Sheet, result: UnitResult, x: float, y: float, bottom: fl
     page.text(x + 1.75, y - 0.1, "objective on the shifted and scaled clip", 8.5, MUTED)
     axes = page.axes(x + 0.5, y + 0.05, WIDTH - MARGIN - x - 0.5, min(bottom - y, 2.0) - 0.1)
     axes.plot(range(1, len(history) + 1), history, color="#2f6fde", linewidth=1.2)
-    axes.set_xlabel("step", fontsize=9, color=INK)
-    axes.tick_params(labelsize=8, colors=MUTED)
+    label_axes(axes, "step")
     axes.locator_params(axis="y", nbins=4)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(LINE)
+    for side in ("right", "top"):
+        axes.spines[side].set_visible(False)

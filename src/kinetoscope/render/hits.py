@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from .animation import Panel, Picture, draw_panels, resized
+from .animation import Panel, Picture, draw_panels, resized, size_within
 from .colour import PAPER
 from .frames import to_frames
 
@@ -24,20 +24,17 @@ def hit_pictures(clips: Sequence[tuple[str, Float[Tensor, "_ _ _ _"]]], words: s
     columns = min(5, len(clips))
     for t in range(max(map(len, frames))):
         panels: list[Panel] = [
-            (caption, _in_cell(pictures[t % len(pictures)]))
+            (caption, in_cell(pictures[t % len(pictures)]))
             for (caption, _), pictures in zip(clips, frames, strict=True)
         ]
         yield draw_panels(panels, columns, bar=words)
 
 
-def _in_cell(picture: Picture) -> Picture:
+def in_cell(picture: Picture) -> Picture:
     """A picture as large as it fits into a square cell; small ones in whole pixels."""
-    height, width = picture.shape[:2]
-    factor = _CELL / max(height, width)
-    if factor >= 1:
-        factor = float(int(factor))
-    size = (max(1, round(height * factor)), max(1, round(width * factor)))
+    longest = max(picture.shape[:2])
+    size = size_within(picture, _CELL if longest > _CELL else _CELL // longest * longest)
     cell = np.full((_CELL, _CELL, 3), PAPER, np.uint8)
     top, left = (_CELL - size[0]) // 2, (_CELL - size[1]) // 2
-    cell[top : top + size[0], left : left + size[1]] = resized(picture, *size, smooth=factor < 1)
+    cell[top : top + size[0], left : left + size[1]] = resized(picture, *size, smooth=longest > _CELL)
     return cell

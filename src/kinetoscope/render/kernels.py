@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 from torch import Tensor
 
-from .animation import Panel, Picture, draw_panels, resized, signed_rgb
-from .colour import FAINT, INK, PAPER, font
+from .animation import Panel, Picture, draw_panels, draw_ramp, resized, signed_rgb, size_within
+from .colour import CHALK, FAINT, PAPER, font
 from .frames import to_frame
 
 Weights = Float[Tensor, "filter channel depth rows columns"]
@@ -72,20 +71,20 @@ def draw_kernels(
     size = (_LABEL + blocks * block + _GAP, _HEAD + len(shown) * (_CELL + _GAP) + 40)
     page = PillowImage.new("RGB", (max(size[0], 420), size[1]), PAPER)
     draw = ImageDraw.Draw(page)
-    draw.text((6, 14), title, INK, font(12), anchor="lm")
+    draw.text((6, 14), title, CHALK, font(12), anchor="lm")
     for column, name in enumerate(_heads(shown.shape[1])):
-        draw.text((_LABEL + column * block, 36), name, INK, font(12), anchor="lm")
+        draw.text((_LABEL + column * block, 36), name, CHALK, font(12), anchor="lm")
         for t in range(depth):
             x = _LABEL + column * block + t * (_CELL + 1) + _CELL // 2
             draw.text((x, _HEAD - 12), f"t {t}", FAINT, font(10), anchor="mm")
     for row, kernel in enumerate(shown):
         y = _HEAD + row * (_CELL + _GAP)
-        draw.text((6, y + 14), names[row], INK, font(12), anchor="lm")
+        draw.text((6, y + 14), names[row], CHALK, font(12), anchor="lm")
         draw.text((6, y + 31), notes[row], FAINT, font(10), anchor="lm")
         for column, (caption, steps) in enumerate(_strips(kernel, scales[row])):
             x = _LABEL + column * block
             for t, picture in enumerate(steps):
-                cell = PillowImage.fromarray(resized(picture, *_fitted(picture), smooth=False))
+                cell = PillowImage.fromarray(resized(picture, *size_within(picture, _CELL), smooth=False))
                 page.paste(cell, (x + t * (_CELL + 1), y))
             if caption:
                 draw.text((x + 2, y + 7), caption, (20, 20, 20), font(9), anchor="lm")
@@ -115,19 +114,11 @@ def _strips(kernel: Tensor, scale: float) -> Iterator[tuple[str, list[Picture]]]
         yield caption, [signed_rgb(step, scale) for step in kernel[channel]]
 
 
-def _fitted(picture: Picture) -> tuple[int, int]:
-    height, width = picture.shape[:2]
-    longest = max(height, width)
-    return max(1, round(_CELL * height / longest)), max(1, round(_CELL * width / longest))
-
-
 def _legend(page: PillowImage.Image, draw: ImageDraw.ImageDraw, scales: Sequence[float], rest: str) -> None:
     y, one = page.height - 20, len(set(scales)) == 1
     full = f"{scales[0]:.3g}" if one else "full"
-    ramp = torch.linspace(-1.0, 1.0, 120).expand(12, -1)
-    page.paste(PillowImage.fromarray(signed_rgb(ramp, 1.0)), (60, y - 6))
-    draw.text((54, y), f"\N{MINUS SIGN}{full}", INK, font(12), anchor="rm")
-    draw.text((186, y), f"+{full}", INK, font(12), anchor="lm")
+    draw.text((54, y), f"\N{MINUS SIGN}{full}", CHALK, font(12), anchor="rm")
+    draw_ramp(page, draw, 60, y, f"+{full}")
     words = "one scale for the layer" if one else "each kernel at its own scale"
     draw.text((240, y), f"{words}{rest}", FAINT, font(12), anchor="lm")
 
@@ -152,7 +143,7 @@ def kernel_pictures(
         panels: list[Panel] = []
         for name, kernel, channel, most in zip(names, shown, strongest, scales, strict=False):
             picture = colour_picture(kernel[:, t], most) if rgb else signed_rgb(kernel[channel, t], most)
-            height, width = _fitted(picture)
+            height, width = size_within(picture, _CELL)
             panels.append((name, resized(picture, 2 * height, 2 * width, smooth=False)))
         at = f"\N{PLUS-MINUS SIGN}{scales[0]:.3g}" if one else "each at its own scale"
         full = f"mid grey is zero, full colour {at}"

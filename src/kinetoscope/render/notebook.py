@@ -13,7 +13,7 @@ import numpy as np
 
 from ..records import write_bytes_atomically
 from ..results import UnitResult
-from .animation import resized
+from .animation import resized, size_within
 from .card import template, unit_card
 from .colour import flow_to_rgb, legend, scale_number
 from .files import record_of, scale_of
@@ -158,10 +158,8 @@ def _smaller(frames: Frames, side: int, count: int) -> tuple[np.ndarray, float]:
     """At most `count` frames whose longer side is at most `side` pixels, and how many are shown a second."""
     every = -(-len(frames) // count)
     frames = frames[::every]
-    height, width = frames.shape[1:3]
-    factor = min(1.0, side / max(height, width))
-    if factor < 1.0:
-        size = max(1, round(height * factor)), max(1, round(width * factor))
+    if side < max(frames.shape[1:3]):
+        size = size_within(frames[0], side)
         frames = np.stack([resized(frame, *size) for frame in frames])
     return frames, DEFAULT_FPS / every
 

@@ -1,5 +1,7 @@
 """A figure whose parts are placed in inches, so that clips of any shape are laid out alike."""
 
+import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +13,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+
+from .colour import printable, wheel_rgba
 
 INK, MUTED, LINE = "#1f2328", "#6b7280", "#d0d4da"
 
@@ -64,6 +68,14 @@ class Sheet:
             **more,
         )
 
+    def title(self, words: str, facts: str = "", rule: float = 1.02) -> None:
+        """The sheet's name in large letters, a grey line of facts below it, and a rule; 0: no rule."""
+        self.text(MARGIN, 0.5, cut(words, 95), 17.0, weight="bold")
+        if facts:
+            self.text(MARGIN, 0.83, facts, 10.0, MUTED)
+        if rule:
+            self.rule(rule)
+
     def heading(self, x: float, y: float, words: str, note: str = "") -> None:
         """Bold words, and a small grey line below them."""
         self.text(x, y, words, 11.0, weight="bold")
@@ -95,11 +107,60 @@ class Sheet:
         axes.set_ylim(box[1], 0.0)
         axes.set_axis_off()
 
+    def wheel(self, x: float, y: float, side: float, pixels: int, size: float = 0.0) -> None:
+        """The colour wheel of motion, in so many pixels; its four directions where letters have a size."""
+        axes = self.axes(x, y, side, side)
+        axes.imshow(wheel_rgba(pixels))
+        axes.set_axis_off()
+        if size:
+            middle = x + side / 2
+            self.text(middle, y - 0.06, "up 90°", size, ha="center")
+            self.text(middle, y + side + 0.16, "down 270°", size, ha="center")
+            self.text(x - 0.06, y + side / 2, "left\n180°", size, ha="right", va="center")
+            self.text(x + side + 0.06, y + side / 2, "right\n0°", size, ha="left", va="center")
+
+    def png(self) -> bytes:
+        """The sheet as a picture, 1600 pixels wide."""
+        return png(self.figure)
+
     def rule(self, y: float) -> None:
         """A thin line from margin to margin."""
         level = 1.0 - y / self.height
         ends = [MARGIN / WIDTH, 1 - MARGIN / WIDTH]
         self.figure.add_artist(Line2D(ends, [level, level], color=LINE, linewidth=0.8))
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a picture, 100 pixels per inch."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A class name in a script the font lacks shows as boxes; that is no reason to alarm.
+        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def panel_height(width: float, rows: int, columns: int, least: float = 0.0, most: float = 2.0) -> float:
+    """How tall a panel of that width is drawn, inches: as its picture is shaped, within limits."""
+    return min(max(width * (rows / columns), least), most)
+
+
+def label_axes(axes: Axes, across: str = "", up: str = "") -> None:
+    """Name both axes, small, in the sheet's colours."""
+    axes.set_xlabel(across, fontsize=9, color=INK)
+    axes.set_ylabel(up, fontsize=9, color=INK)
+    quiet_axes(axes)
+
+
+def quiet_axes(axes: Axes, size: float = 8, **ticks: Any) -> None:
+    """Small grey ticks and frames."""
+    axes.tick_params(labelsize=size, colors=MUTED, **ticks)
+    for spine in axes.spines.values():
+        spine.set_color(LINE)
+
+
+NO_MOTION = 0.02
+"""Largest speed, pixels per frame, that is still called no motion."""
 
 
 def draw_arrows(axes: Axes, mean: np.ndarray, across: float = 9.0) -> None:
@@ -151,5 +212,5 @@ def say(axes: Axes, words: str, dark_on_light: bool = False) -> None:
 
 def cut(words: str, length: int) -> str:
     """Untrusted words as one printable line, no longer than `length`."""
-    words = "".join(letter if letter.isprintable() else " " for letter in words)
+    words = printable(words)
     return words if len(words) <= length else words[: length - 1] + "…"

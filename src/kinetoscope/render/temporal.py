@@ -1,17 +1,15 @@
 """Pictures of kernels that move: curves over the steps, paths, strips, distributions."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults, quiet_axes
 
 Steps = Float[Tensor, "4 step channel"]
 """Scale, turning (degrees, clockwise on screen), shift along x and y (pixels, right and down)."""
@@ -51,7 +49,7 @@ def draw_curves(
     """
     top = 1.75
     page = Sheet(top + _ROW * len(channels) + 0.3)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     page.text(MARGIN, 0.84, "━", 12.0, CONTENT)
     page.text(MARGIN + 0.35, 0.84, "content: how what the kernel shows moves on from slice to slice")
     page.text(MARGIN + 5.9, 0.84, "╌", 12.0, SAMPLING)
@@ -74,7 +72,7 @@ def draw_curves(
             axes = page.axes(1.35 + 2.9 * index, level, 2.4, _ROW - 0.4)
             draw_steps(axes, content[index, :, row], sampling[index, :, row], float(index == 0))
             axes.set_ylim(*limits[index])
-            plain(axes, labelled=row == len(channels) - 1)
+            quiet_axes(axes, 7, length=2, labelbottom=row == len(channels) - 1)
         draw_path(page.axes(13.0, level, _ROW - 0.25, _ROW - 0.25), path[:, :, row].numpy(), kernel, reach)
     page.text(1.35, page.height - 0.08, "step from slice to slice", 9.0, MUTED)
     for line, (mark, colour, words) in enumerate(
@@ -82,7 +80,7 @@ def draw_curves(
     ):
         page.text(14.55, top + 0.3 + 0.22 * line, mark, 11.0, colour)
         page.text(14.75, top + 0.3 + 0.22 * line, words, 9.0)
-    return png(page.figure)
+    return page.png()
 
 
 @own_defaults()
@@ -101,7 +99,7 @@ def draw_distributions(title: str, layers: Mapping[str, Steps]) -> bytes:
     reach = [_reach(whole[:1] - 1), _reach(whole[1:2]), _reach(whole[2:])]
     top, height = 1.75, 1.25
     page = Sheet(top + (height + 0.4) * len(rows) + 0.2)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     page.text(
         MARGIN,
         0.84,
@@ -122,15 +120,15 @@ def draw_distributions(title: str, layers: Mapping[str, Steps]) -> bytes:
             axes.hist(np.clip(values[index].numpy(), edges[0], edges[-1]), bins=edges.tolist(), color=CONTENT)
             axes.axvline(middle, color=INK, linewidth=0.6)
             axes.set_yticks([])
-            plain(axes, labelled=last)
+            quiet_axes(axes, 7, length=2, labelbottom=last)
         axes = page.axes(13.6, level, height, height)
         x_px, y_px = (np.clip(v.numpy(), -reach[2], reach[2]) for v in values[2:])
         axes.hist2d(x_px, y_px, bins=np.linspace(-reach[2], reach[2], 42), norm="log", vmin=0.2, cmap="Blues")
         axes.invert_yaxis()
         axes.axvline(0, color=INK, linewidth=0.4)
         axes.axhline(0, color=INK, linewidth=0.4)
-        plain(axes, labelled=last)
-    return png(page.figure)
+        quiet_axes(axes, 7, length=2, labelbottom=last)
+    return page.png()
 
 
 @own_defaults()
@@ -152,7 +150,7 @@ def draw_strips(title: str, kernels: Float[Tensor, "out channel depth height wid
     tall = cell * height / width
     rows = -(-len(pixels) // columns)
     page = Sheet(1.45 + rows * (tall + 0.12) + 0.2)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     more = f"; the first {STRIPS} of {len(kernels)}" if len(kernels) > STRIPS else ""
     page.text(
         MARGIN,
@@ -166,7 +164,7 @@ def draw_strips(title: str, kernels: Float[Tensor, "out channel depth height wid
         y = 1.25 + index // columns * (tall + 0.12)
         page.text(x, y + tall / 2, str(index), 9.0, va="center")
         page.strip(x + 0.45, y, (cell, tall), 0.05, strip)
-    return png(page.figure)
+    return page.png()
 
 
 def draw_steps(axes: Axes, content: Tensor, sampling: Tensor, identity: float) -> None:
@@ -188,14 +186,7 @@ def draw_path(axes: Axes, path: np.ndarray, kernel: tuple[int, int], reach: floa
     axes.set_xlim(-reach, reach)
     axes.set_ylim(reach, -reach)  # y points down
     axes.set_aspect("equal")
-    plain(axes, labelled=True)
-
-
-def plain(axes: Axes, labelled: bool) -> None:
-    """Small grey ticks and frames."""
-    axes.tick_params(labelsize=7, colors=MUTED, labelbottom=labelled, length=2)
-    for spine in axes.spines.values():
-        spine.set_color(LINE)
+    quiet_axes(axes, 7, length=2, labelbottom=True)
 
 
 def limits_of(content: Tensor, sampling: Tensor, middle: float) -> tuple[float, float]:
@@ -207,10 +198,3 @@ def limits_of(content: Tensor, sampling: Tensor, middle: float) -> tuple[float, 
 def _reach(values: Tensor) -> float:
     """Half an axis: beyond it lies one value in two hundred."""
     return max(1.05 * float(np.quantile(values.abs().numpy(), 0.995)), 1e-3)
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as the bytes of a PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()

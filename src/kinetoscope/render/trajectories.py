@@ -12,8 +12,8 @@ from torch import Tensor
 from ..types import Image, Video
 from .attribution import overlay_frames
 from .frames import as_rgb, pick, to_frame
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults
-from .temporal import CONTENT, END, NAMES, START, Steps, draw_path, draw_steps, limits_of, plain, png
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults, quiet_axes
+from .temporal import CONTENT, END, NAMES, START, Steps, draw_path, draw_steps, limits_of
 
 FOUND = "#e07b00"
 _FRAMES = 5
@@ -78,7 +78,7 @@ def draw_channels(
     box = min(tall - 0.2, 2.2 * height / width)
     wide = box * width / height
     page = Sheet(top + tall * len(rows) + 0.3)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     page.text(
         MARGIN,
         0.84,
@@ -96,28 +96,28 @@ def draw_channels(
     page.text(14.3, 1.5, "path [px]", 9.5, weight="bold")
     limits = [limits_of(content[index], sampling[index], float(index == 0)) for index in range(4)]
     reach = 1.08 * max(float(path.abs().max()), *((size - 1) / 2 + 0.5 for size in kernel))
-    for row, about in enumerate(rows):
+    for row, shown in enumerate(rows):
         level = top + tall * row
-        page.text(MARGIN, level + 0.5, str(about.channel), 12.0, weight="bold")
-        for column, picture in enumerate(_pictures(about)):
+        page.text(MARGIN, level + 0.5, str(shown.channel), 12.0, weight="bold")
+        for column, picture in enumerate(_pictures(shown)):
             page.picture(1.0 + column * (wide + 0.1), level, wide, box, picture)
-        if about.frame is not None:
-            page.text(MARGIN, level + 0.75, f"frame {about.frame}", 7.5, MUTED)
+        if shown.frame is not None:
+            page.text(MARGIN, level + 0.75, f"frame {shown.frame}", 7.5, MUTED)
         for index in range(4):
             axes = page.axes(left + span * index, level, span - 0.45, tall - 0.55)
             draw_steps(axes, content[index, :, row], sampling[index, :, row], float(index == 0))
             axes.set_ylim(*limits[index])
-            plain(axes, labelled=True)
+            quiet_axes(axes, 7, length=2, labelbottom=True)
         draw_path(page.axes(14.3, level, 1.25, 1.25), path[:, :, row].numpy(), kernel, reach)
-    return png(page.figure)
+    return page.png()
 
 
-def _pictures(about: ChannelPictures) -> list[np.ndarray]:
-    shown = [to_frame(as_rgb(about.still[None])[0])]
-    if about.picture is not None and about.gradient is not None:
-        peak = float(about.gradient.max()) or 1.0
-        overlay = overlay_frames(about.picture[None], about.gradient[None], peak)
-        shown = [to_frame(as_rgb(about.picture[None])[0]), *overlay, *shown]
+def _pictures(channel: ChannelPictures) -> list[np.ndarray]:
+    shown = [to_frame(as_rgb(channel.still[None])[0])]
+    if channel.picture is not None and channel.gradient is not None:
+        peak = float(channel.gradient.max()) or 1.0
+        overlay = overlay_frames(channel.picture[None], channel.gradient[None], peak)
+        shown = [to_frame(as_rgb(channel.picture[None])[0]), *overlay, *shown]
     return shown
 
 
@@ -135,7 +135,7 @@ def draw_agreement(
     """
     top, tall = 1.75, 1.3
     page = Sheet(max(top + tall * len(rows), top + 6.5) + 0.2)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     page.text(MARGIN, 0.84, "\N{BOX DRAWINGS HEAVY HORIZONTAL}", 12.0, CONTENT)
     page.text(MARGIN + 0.35, 0.84, "content velocity in the parameters")
     page.text(MARGIN + 3.6, 0.84, "\N{BOX DRAWINGS HEAVY HORIZONTAL}", 12.0, FOUND)
@@ -157,12 +157,12 @@ def draw_agreement(
             if vector is not None:
                 _arrow(axes, vector, colour, broad)
         _square(axes, reach)
-        plain(axes, labelled=False)
+        quiet_axes(axes, 7, length=2, labelbottom=False)
     _draw_scatter(page, rows, reach, top)
     page.text(12.1, top + 6.05, "correlation, x and y together:", 10.5, weight="bold")
     words = f"{correlation:.2f}" if correlation is not None else f"undefined: {why}"
     page.text(12.1, top + 6.3, words, 10.5)
-    return png(page.figure)
+    return page.png()
 
 
 def _draw_scatter(page: Sheet, rows: Sequence[ChannelVelocities], reach: float, top: float) -> None:
@@ -178,7 +178,7 @@ def _draw_scatter(page: Sheet, rows: Sequence[ChannelVelocities], reach: float, 
         axes.set_ylim(-reach, reach)
         axes.set_xlabel(f"{name}: in the parameters", fontsize=8, labelpad=1)
         axes.set_ylabel("of the optimal input", fontsize=8, labelpad=1)
-        plain(axes, labelled=True)
+        quiet_axes(axes, 7, length=2, labelbottom=True)
 
 
 def _arrow(axes: Axes, vector: Float[Tensor, "2"], colour: str, broad: float) -> None:
@@ -220,11 +220,11 @@ def draw_directions(
     """
     rows, tall, box = -(-len(classes) // 2), 3.3, WIDTH / 2
     page = Sheet(1.5 + rows * tall)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     words = "grey: the class's direction; lines: paths of its channels [px], blue to red, wide when used much"
     page.text(MARGIN, 0.84, words)
     page.rule(1.05)
-    reach = 1.1 * float(path[:, :, sorted({c for about in classes for c in about[2]})].abs().max())
+    reach = 1.1 * float(path[:, :, sorted({c for shown in classes for c in shown[2]})].abs().max())
     for index, (name, wanted, channels, shares) in enumerate(classes):
         x, y = MARGIN + index % 2 * box, 1.5 + index // 2 * tall
         page.text(x, y, cut(name, 30), 12.0, weight="bold")
@@ -238,11 +238,11 @@ def draw_directions(
         axes.plot(0, 0, "o", color=START, markersize=7)
         axes.set_xlim(-reach, reach)
         axes.set_ylim(reach, -reach)  # y points down
-        plain(axes, labelled=True)
+        quiet_axes(axes, 7, length=2, labelbottom=True)
         for row, (channel, share) in enumerate(zip(channels, shares, strict=True)):
             strip = kernels[channel, 0].numpy()
             grey = 0.5 + 0.5 * strip / np.abs(strip).max()
             level = y + 0.2 + 0.65 * row
             page.text(x + 2.8, level + 0.3, f"{channel}: {share:.0%}", 9.5, va="center")
             page.strip(x + 3.7, level, (0.58, 0.58), 0.05, np.repeat(grey[..., None], 3, axis=-1))
-    return png(page.figure)
+    return page.png()

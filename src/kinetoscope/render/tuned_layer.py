@@ -7,8 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .polar import GRATINGS, TEXTURE, key
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults, say
-from .tuning import label, png
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, label_axes, own_defaults, say
 from .words import number
 
 _SIDE, _TOP = 3.2, 1.75
@@ -42,14 +41,12 @@ def draw_layer(rows: Sequence[Mapping[str, Any]], agreement: Mapping[str, Any] |
     page = Sheet(_TOP + _SIDE + (0.95 if agreement is None else _SIDE + 2.1))
     preferring = sum((row["dsi"] or 0.0) >= PREFERS for row in rows)
     silent = sum(row["dsi"] is None for row in rows)
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
     facts = f"{len(rows)} units; {preferring} prefer a direction (dsi {PREFERS:g} or more)"
-    page.text(MARGIN, 0.83, facts + (f"; {silent} answer no grating" if silent else ""), 10.0, MUTED)
-    page.rule(1.02)
+    page.title(title, facts + (f"; {silent} answer no grating" if silent else ""))
     _histograms(page, rows)
     if agreement is not None:
         _compared(page, rows, agreement, _TOP + _SIDE + 1.3)
-    return png(page.figure)
+    return page.png()
 
 
 @own_defaults()
@@ -62,13 +59,12 @@ def draw_layers(layers: Sequence[Mapping[str, Any]], title: str) -> bytes:
     """
     pitch = _SIDE + 1.75
     page = Sheet(1.3 + pitch * len(layers))
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
-    page.rule(0.75)
+    page.title(title, rule=0.75)
     for index, layer in enumerate(layers):
         top = 1.15 + pitch * index
         page.text(MARGIN, top, cut(layer["layer"], 90), 13.0, "#1b4fb3", weight="bold")
         _compared(page, layer["units"], layer["agreement"], top + 0.65)
-    return png(page.figure)
+    return page.png()
 
 
 def _compared(
@@ -110,7 +106,7 @@ def _histograms(page: Sheet, rows: Sequence[Mapping[str, Any]]) -> None:
     )
     for k, (plot, (heading, note, across)) in enumerate(zip(plots, words, strict=True)):
         page.heading(MARGIN + 5.2 * k, _TOP - 0.33, heading, note)
-        label(plot, across, "units")
+        label_axes(plot, across, "units")
         plot.locator_params(axis="y", integer=True)
 
 
@@ -139,7 +135,7 @@ def _scatter(plot: Axes, rows: Sequence[Mapping[str, Any]], name: str, colour: s
     plot.set_ylim(-20, 380)
     plot.set_xticks(range(0, 361, 90))
     plot.set_yticks(range(0, 361, 90))
-    label(plot, "measured [degrees]", "shown [degrees]")
+    label_axes(plot, "measured [degrees]", "shown [degrees]")
 
 
 def _agreement_table(page: Sheet, agreement: Mapping[str, Any], x: float, y: float) -> None:

@@ -1,17 +1,14 @@
 """Pictures of what a unit answers to: a panel per unit, and a sheet per layer."""
 
-import io
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
 
 from .polar import GRATINGS, PLAIDS, SHOWN, TEXTURE, draw_curve, draw_preferred, draw_shown, key, polar_axes
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults, say
+from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, label_axes, own_defaults, say
 from .words import number
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -43,21 +40,11 @@ def draw_panel(
     below = _TOP + _SIDE + 0.95
     _draw_kinds(page, row, kinds, MARGIN, below)
     _draw_numbers(page, row, 9.2, below)
-    return png(page.figure)
-
-
-def png(figure: Figure) -> bytes:
-    """A figure as the bytes of a picture, 100 pixels per inch."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A class name in a script the font lacks shows as boxes; that is no reason to alarm.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=100)
-    return buffer.getvalue()
+    return page.png()
 
 
 def _draw_head(page: Sheet, row: Mapping[str, Any], title: str) -> None:
-    page.text(MARGIN, 0.5, cut(title, 95), 17.0, weight="bold")
+    page.title(title, rule=0)
     best = f"answers most to: {row['best_stimulus']} (contrast {number(row['best_contrast'])})"
     page.text(MARGIN, 0.83, cut(best, 130), 10.0, MUTED)
     if row.get("beaten_by"):
@@ -148,7 +135,7 @@ def _draw_heat(
     )
     plot.set_xticks(range(len(wavelengths)), [f"{w:g}" for w in wavelengths])
     plot.set_yticks(range(len(speeds) + 1), ["0", *(f"{s:g}" for s in speeds)])
-    label(plot, "wavelength [px]", "speed [px/frame]")
+    label_axes(plot, "wavelength [px]", "speed [px/frame]")
     best = (wavelengths.index(row["moving_grating"][0]), 1 + speeds.index(row["moving_grating"][1]))
     plot.add_patch(
         Rectangle((best[0] - 0.5, best[1] - 0.5), 1, 1, fill=False, edgecolor="#e0861a", linewidth=2)
@@ -170,14 +157,14 @@ def _draw_course(page: Sheet, arrays: Mapping[str, np.ndarray], x: float, y: flo
         plot.plot(steps, flashes[0], color=TEXTURE, linewidth=1.2)
         plot.plot(steps, flashes[1], color=INK, linewidth=1.2)
         plot.axvline((course.shape[-1] - 1) / 2, color=LINE, linewidth=1)
-        label(plot, "step of the map", "positive part")
+        label_axes(plot, "step of the map", "positive part")
     else:
         names = ("best", "opposite", "flash on", "flash off")
         values = [course[0, 0], course[1, 0], flashes[0, 0], flashes[1, 0]]
         plot.bar(range(4), values, color=(GRATINGS, "#9bb7e8", TEXTURE, INK), width=0.6)
         plot.axhline(0, color=LINE, linewidth=1)
         plot.set_xticks(range(4), names)
-        label(plot, "one number for the clip", "answer")
+        label_axes(plot, "one number for the clip", "answer")
     key(page, x + 0.5, y + _SIDE + 0.2, [(GRATINGS, "best grating (dashed: opposite)")])
     key(page, x + 0.5, y + _SIDE + 0.38, [(TEXTURE, "flash on")])
     key(page, x + 1.5, y + _SIDE + 0.38, [(INK, "flash off, at the grey line")])
@@ -297,12 +284,3 @@ def _draw_numbers(page: Sheet, row: Mapping[str, Any], x: float, y: float) -> No
         for index, (name, value) in enumerate(rows):
             page.text(column, y + 0.2 + 0.28 * index, name, 9.0, MUTED)
             page.text(column + 3.0, y + 0.2 + 0.28 * index, cut(value, 22), 9.0, ha="right")
-
-
-def label(plot: Axes, across: str, up: str) -> None:
-    """Name both axes, small, in the sheet's colours."""
-    plot.set_xlabel(across, fontsize=9, color=INK)
-    plot.set_ylabel(up, fontsize=9, color=INK)
-    plot.tick_params(labelsize=8, colors=MUTED)
-    for spine in plot.spines.values():
-        spine.set_color(LINE)

@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import one_line
-from ..results import DEAD, FLAT, Decomposition, UnitResult
+from ..results import DEAD, FLAT, UNDIRECTED_SPEED, Decomposition, UnitResult
 from ..types import MOTION_LABELS
 
 ARROWS = "→↗↑↖←↙↓↘"
 MISSING = "\N{EN DASH}"
-
-STILL_SPEED = 0.05
-"""Below this mean speed, pixels per frame, a direction says nothing."""
 
 ACTIVATION_WORDS = {
     "optimal": "optimal input",
@@ -58,7 +55,7 @@ def number(value: Any, pattern: str = "{:.2f}", unit: str = "") -> str:
 def direction_words(motion: Mapping[str, Any]) -> str:
     """Degrees, arrow and word; a dash when nothing moves or motion has no common direction to speak of."""
     direction, speed = motion.get("direction_deg"), motion.get("speed_px_per_frame")
-    if direction is None or speed is None or speed < STILL_SPEED or motion.get("label") in NOTHING_WORDS:
+    if direction is None or speed is None or speed < UNDIRECTED_SPEED or motion.get("label") in NOTHING_WORDS:
         return MISSING
     index = compass(direction)
     return f"{direction:.0f}° {ARROWS[index]} {MOTION_LABELS[index]}"

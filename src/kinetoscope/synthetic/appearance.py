@@ -1,6 +1,6 @@
 """Short clips of sixteen kinds of texture, moving at random: only the texture tells the class.
 
-The counterpart of `clips.py`, where the same textures are in all classes and only the motion tells them.
+The counterpart of `motions.py`, where the same textures are in all classes and only the motion tells them.
 Motion, colours, contrast and all disturbances are drawn as there, whatever the class.
 """
 

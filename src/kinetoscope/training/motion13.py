@@ -1,7 +1,7 @@
 """The recipe of the bundled network, as one command: `python -m kinetoscope.training.motion13 --out DIR`.
 
-Trains on procedural clips (`clips.py`) for a fixed number of steps, or for `--minutes`, measures on held-out
-textures, and leaves `motion13.safetensors` and `motion13.json` in DIR, and each stage's `metrics.csv` and
+Trains on procedural clips (`synthetic.motions`) for a fixed number of steps, or for `--minutes`, measures on
+held-out textures, and leaves `motion13.safetensors` and `motion13.json` in DIR, and each stage's metrics and
 checkpoint in a folder below it.
 """
 

@@ -16,8 +16,8 @@ from .field import Field, fitted, gradient_power
 from .listen import (
     Layer,
     Reduce,
+    Report,
     Shown,
-    Told,
     best_window,
     centre_and_course,
     grey_response,
@@ -67,16 +67,16 @@ def ask(
     best: tuple[dict[str, Best], ...] = tuple({} for _ in layer.units)
     with layer.listening() as forward:
         grey = grey_response(forward, shape)
-        arrays = _asked(forward, sets.common(shape, contrast, seed), grey, best, _told(progress, 0))
+        arrays = _asked(forward, sets.common(shape, contrast, seed), grey, best, _reporting(progress, 0))
         arrays |= _watched(forward, [sets.flashes(shape, contrast)], over_space)
         flat = arrays["gratings"].mean(dim=3).flatten(1).argmax(dim=1).tolist()
         count = len(sets.DIRECTIONS)
         optima = tuple((*pairs[k // count], sets.DIRECTIONS[k % count]) for k in flat)
         known, used = list(dict.fromkeys(optima)), list(dict.fromkeys(optimum[:2] for optimum in optima))
         blocks = [*sets.around(shape, known, contrast), sets.plaids(shape, used, contrast)]
-        later = _asked(forward, blocks, grey, best, _told(progress, 1))
+        later = _asked(forward, blocks, grey, best, _reporting(progress, 1))
         watched = _watched(
-            forward, [sets.there_and_back(shape, known, contrast)], centre_and_course, _told(progress, 1)
+            forward, [sets.there_and_back(shape, known, contrast)], centre_and_course, _reporting(progress, 1)
         )["there_and_back"]
         count = len(sets.EIGHT_PHASES)
         later["phases"], there, back = watched[:, :, :count, 0], watched[:, :, :count], watched[:, :, count:]
@@ -91,7 +91,7 @@ def ask(
     return Answers(layer, grey, optima, arrays, best, None if natural is None else natural - grey)
 
 
-def _told(progress: Progress | None, stage: int) -> Told | None:
+def _reporting(progress: Progress | None, stage: int) -> Report | None:
     return None if progress is None else lambda step, steps: progress(stage, step, steps)
 
 
@@ -100,20 +100,22 @@ def _asked(
     blocks: Sequence[Block],
     grey: Tensor,
     best: Sequence[dict[str, Best]],
-    told: Told | None,
+    report: Report | None,
 ) -> dict[str, Tensor]:
     """Answers beyond grey by key, (units, *axes); the best of each kind is noted."""
     shown = [each for block in blocks for each in block.shown]
-    found = heard(forward, shown, over_map, told) - grey
+    found = heard(forward, shown, over_map, report) - grey
     note_best(best, shown, found)
     return _laid_out(blocks, found)
 
 
 def _watched(
-    forward: Forward, blocks: Sequence[Block], reduce: Reduce, told: Told | None = None
+    forward: Forward, blocks: Sequence[Block], reduce: Reduce, report: Report | None = None
 ) -> dict[str, Tensor]:
     """Other numbers of the answers by key, (units, *axes, ...)."""
-    return _laid_out(blocks, heard(forward, [each for block in blocks for each in block.shown], reduce, told))
+    return _laid_out(
+        blocks, heard(forward, [each for block in blocks for each in block.shown], reduce, report)
+    )
 
 
 def _laid_out(blocks: Sequence[Block], found: Tensor) -> dict[str, Tensor]:
@@ -146,7 +148,7 @@ def note_best(best: Sequence[dict[str, Best]], shown: Sequence[Shown], found: Te
 
 
 def ask_about_picture(
-    layer: Layer, index: int, result: UnitResult, grey: float, told: Told | None
+    layer: Layer, index: int, result: UnitResult, grey: float, report: Report | None
 ) -> tuple[dict[str, Tensor], dict[str, Best], float]:
     """Show one unit its optimum, and its own texture drifting, standing, and in grey.
 
@@ -163,7 +165,7 @@ def ask_about_picture(
     blocks = [*own.own_texture(layer.shape, image), *own.grey_texture(layer.shape, image)]
     optimum = in_channels(result.video, layer.shape[0]).transpose(0, 1) - 0.5
     with layer.listening([layer.units[index]]) as forward:
-        arrays = _asked(forward, blocks, torch.tensor([grey]), best, told)
+        arrays = _asked(forward, blocks, torch.tensor([grey]), best, report)
         answer = float(heard(forward, [Shown("optimum", "optimum", lambda: optimum, None)], over_map)) - grey
     return {key: found[0] for key, found in arrays.items()}, best[0], answer
 

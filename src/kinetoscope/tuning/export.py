@@ -145,11 +145,11 @@ def _write(directory: Path, name: str, levels: np.ndarray, how: ExportSettings) 
 
 def _facts(each: Shown, levels: np.ndarray) -> dict[str, str | int | float]:
     frames, _, height, width = levels.shape
-    told = vivit_deg(each.direction_deg)
+    direction = vivit_deg(each.direction_deg)
     contrast = float(((levels / 255.0 - 0.5) ** 2).mean() ** 0.5)
     return {
         "direction_deg": "" if each.direction_deg is None else each.direction_deg,
-        "direction_vivit_deg": "" if told is None else told,
+        "direction_vivit_deg": "" if direction is None else direction,
         "frames": frames,
         "height_px": height,
         "width_px": width,

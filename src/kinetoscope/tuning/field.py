@@ -23,6 +23,10 @@ NOISE = 0.1
 """Deviation of the noise on which gratings lie, so that no pixel is left out for its grey."""
 
 
+WIDEST = 10.0
+"""Deviation of a fitted Gaussian at most, in sides of the frame."""
+
+
 @dataclass(frozen=True)
 class Field:
     """The receptive field of the place in the middle of a unit's map.
@@ -115,14 +119,22 @@ def fit_gaussian(
         new_error = (new_shape - values).square().sum()
         if bool(new_error < error):
             settled = bool(error - new_error < 1e-9 * error)
-            numbers, shape, slopes, error, damping = tried, new_shape, new_slopes, new_error, damping / 5
+            numbers, shape, slopes, error, damping = (
+                tried,
+                new_shape,
+                new_slopes,
+                new_error,
+                max(damping / 5, 1e-9),
+            )
             if settled:
                 break
         else:
             damping *= 5
     spread = (values - values.mean()).square().sum().clamp(min=1e-12)
     zero = torch.zeros_like(numbers[0])
-    factor = torch.stack([numbers[3].exp(), numbers[4], zero, numbers[5].exp()]).view(2, 2)
+    widest = WIDEST * max(surface.shape)  # where there is no end to the power, no Gaussian is wide enough
+    first, second = (numbers[k].exp().clamp(min=1 / widest) for k in (3, 5))
+    factor = torch.stack([first, numbers[4], zero, second]).view(2, 2)
     return numbers[1:3], torch.linalg.inv(factor.T @ factor), 1 - float(error / spread)
 
 

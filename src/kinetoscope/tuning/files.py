@@ -68,9 +68,9 @@ class Tuning:
         lines = [f"tuning of {len(self.units)} units of {self.layer}"]
         for unit in self.units:
             curve = unit.gratings
-            told = "answers no grating" if curve.dsi is None else f"{curve.direction_deg:.0f} deg"
+            shown = "answers no grating" if curve.dsi is None else f"{curve.direction_deg:.0f} deg"
             index = "" if curve.dsi is None else f", dsi {curve.dsi:.2f}"
-            lines.append(f"  unit {unit.unit}: {told}{index}")
+            lines.append(f"  unit {unit.unit}: {shown}{index}")
         return "\n".join(lines)
 
     def save(self, directory: str | Path) -> Path:
@@ -127,9 +127,9 @@ def write_parts(tuning: Tuning, directory: Path, named: Mapping[str, Any], draw:
         write_bytes_atomically(folder / "tuning.png", panel)
         picture = tuning.pictures.get(row["unit"])
         if picture is not None:
-            told = replace(picture, record={**picture.record, "tuning": beside_picture(row, own, axes)})
+            shown = replace(picture, record={**picture.record, "tuning": beside_picture(row, own, axes)})
             write_bytes_atomically(
-                folder / "summary.png", draw_summary(told, record_of(told), scale_of(picture))
+                folder / "summary.png", draw_summary(shown, record_of(shown), scale_of(picture))
             )
     layer_title = f"Tuning of {named.get('model') or tuning.record['network']} / {tuning.layer}"
     agreement = None if tuning.agreement is None else plain(tuning.agreement)

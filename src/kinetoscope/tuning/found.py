@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..results import DEAD, FLAT, UnitResult
+from ..results import DEAD, FLAT, UNDIRECTED_SPEED, UnitResult
 from . import sets
 from .answers import Answers, Best
 from .classes import Rivals, pattern_or_component, speed_or_frequency
 from .curves import DirectionTuning, direction_tuning, modulation
 from .field import Field
 from .sets import Optimum
-
-STILL_SPEED = 0.05
-"""Speed of a picture's mean motion, pixels per frame, below which it shows no direction."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def with_picture(
     """The same beside what the unit's picture shows; arguments as `answers.ask_about_picture` gives them."""
     direction, speed = _at_best_speed(arrays["own_texture"][..., None], seed)
     motion = result.motion
-    moves = motion.label not in (DEAD, FLAT) and motion.speed_px_per_frame >= STILL_SPEED
+    moves = motion.label not in (DEAD, FLAT) and motion.speed_px_per_frame >= UNDIRECTED_SPEED
     return replace(
         tuning,
         best={**tuning.best, **best},

@@ -23,7 +23,7 @@ BATCH_PIXELS = 2**20
 Reduce = Callable[[Float[Tensor, "batch unit *map"]], Tensor]
 """Numbers of an answer, the batch first."""
 
-Told = Callable[[int, int], None]
+Report = Callable[[int, int], None]
 """Called with how many clips were shown, and of how many."""
 
 
@@ -139,7 +139,7 @@ def centre_and_course(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor,
 
 @torch.no_grad()
 def heard(
-    forward: Forward, shown: Sequence[Shown], reduce: Reduce, told: Told | None = None
+    forward: Forward, shown: Sequence[Shown], reduce: Reduce, report: Report | None = None
 ) -> Float[Tensor, "stimulus unit *rest"]:
     """What units answer to stimuli, one after the other, in numbers; NaN counts as 0.
 
@@ -151,8 +151,8 @@ def heard(
         clips = 0.5 + torch.stack([each.clip() for each in batch])
         pixels = clips[0, 0].numel()
         found.append(torch.nan_to_num(reduce(forward(clips)).float().cpu(), posinf=0.0, neginf=0.0))
-        if told is not None:
-            told(sum(map(len, found)), len(shown))
+        if report is not None:
+            report(sum(map(len, found)), len(shown))
     return torch.cat(found)
 
 

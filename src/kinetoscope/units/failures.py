@@ -232,13 +232,13 @@ def _failing(trace: TracebackType | None, model: nn.Module) -> Iterator[tuple[st
     shapes: dict[str, str] = {}
     while trace is not None:
         frame = trace.tb_frame
-        about = inspect.getargvalues(frame)
-        name = names.get(id(about.locals.get("self")))
+        arguments = inspect.getargvalues(frame)
+        name = names.get(id(arguments.locals.get("self")))
         if name is not None:
             running.append(name)
             if frame.f_code.co_name == "forward":
-                given = {key: about.locals.get(key) for key in about.args[1:]}
-                given[""] = about.locals.get(about.varargs or "")
+                given = {key: arguments.locals.get(key) for key in arguments.args[1:]}
+                given[""] = arguments.locals.get(arguments.varargs or "")
                 shapes[name] = ", ".join(filter(None, (_shapes(key, value) for key, value in given.items())))
         trace = trace.tb_next
     for name in reversed(running):

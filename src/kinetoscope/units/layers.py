@@ -15,8 +15,8 @@ from .failures import ForwardFault, check_initialized, explained, meta_first, wo
 from .layout import Layout, first_tensor
 from .pooling import pooled_over_what_is_left
 from .receptive.span import WHOLE, Axis, Span
-from .receptive.tracker import ReachTracker
-from .stand_ins import Loan
+from .receptive.tracker import SpanTracker
+from .stand_ins import StandIns
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _probe(
 ) -> tuple[dict[str, _Row], ModelUnusable | ClipTooSmall | None]:
     """Type, output shape and spans of every layer that an empty clip reaches; and what stopped it."""
     rows: dict[str, _Row] = {}
-    tracker, layout = ReachTracker(), Layout(model)
+    tracker, layout = SpanTracker(), Layout(model)
 
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         """A hook that writes the row of the layer `name`."""
@@ -176,14 +176,14 @@ def _probe(
 
     place = device or next((str(t.device) for t in model.parameters()), "cpu")
     dtype = working_dtype(model)
-    loan = Loan(model, lambda t: t.to(place, dtype if t.is_floating_point() else t.dtype))
+    stand_ins = StandIns(model, lambda t: t.to(place, dtype if t.is_floating_point() else t.dtype))
     handles = [m.register_forward_hook(watch(name)) for name, m in model.named_modules() if name]
     try:
         with (
             explained(model, shape[2:], ""),
             torch.inference_mode(),
             torch.device(place),
-            loan.lent(),
+            stand_ins.in_place(),
             layout.following(),
             tracker,
         ):
@@ -197,7 +197,7 @@ def _probe(
     finally:
         for handle in handles:
             handle.remove()
-        loan.close()
+        stand_ins.put_back()
     return rows, None
 
 

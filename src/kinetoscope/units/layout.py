@@ -81,8 +81,8 @@ class Layout:
 
     def _grid(self, output: Any, tokens: int) -> tuple[int, ...] | None:
         parts = output if isinstance(output, (tuple, list)) else ()
-        told = [tuple(part) for part in parts if _is_extent(part)]
-        grids = [*told, *reversed(self._grids)]
+        given = [tuple(part) for part in parts if _is_extent(part)]
+        grids = [*given, *reversed(self._grids)]
         return next((grid for grid in grids if prod(grid) in (tokens, tokens - 1)), None)
 
 

@@ -1,4 +1,4 @@
-"""Lending a model out: stand-ins for its tensors, evaluation mode, and everything back in its place.
+"""Stand-ins for the tensors of a model while it runs, evaluation mode, and everything back in its place.
 
 The caller's parameters are never touched: for the length of one forward call detached stand-ins (or copies on
 another device, or in bf16) take their places. `torch.func.functional_call` does the same at ten times the
@@ -19,11 +19,11 @@ Convert = Callable[[Tensor], Tensor]
 _PLAIN = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
-class Loan:
-    """A model that can be lent out: in evaluation mode and with stand-ins for its tensors inside `lent`."""
+class StandIns:
+    """Of one model: inside `in_place` it has stand-ins for its tensors and is in evaluation mode."""
 
     def __init__(self, model: nn.Module, convert: Convert) -> None:
-        """Args: model: untouched after `close`. convert: makes the stand-in of a detached tensor."""
+        """Args: model: untouched after `put_back`. convert: makes the stand-in of a detached tensor."""
         self._modules = list(model.modules())
         if any(isinstance(module, torch.jit.ScriptModule) for module in self._modules):
             raise ModelUnusable(
@@ -61,8 +61,8 @@ class Loan:
         return True
 
     @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Inside, the stand-ins are in place and every mode is evaluation; between two loans nothing is."""
+    def in_place(self) -> Iterator[None]:
+        """Inside, the stand-ins are in place and every mode is evaluation; outside nothing is."""
         # a wrapper of torch.compile has no mode but that of what it wraps
         modes = [(vars(module), module.training) for module in self._modules if "training" in vars(module)]
         owned = [{name: table[name] for name in stand_ins} for table, stand_ins in self._tables]
@@ -78,7 +78,7 @@ class Loan:
             for attributes, mode in modes:
                 attributes["training"] = mode
 
-    def close(self) -> None:
+    def put_back(self) -> None:
         """Put back plain attributes that are or were tensors: caches, and what weight norm recomputes."""
         for module, before in self._before:
             now = vars(module)

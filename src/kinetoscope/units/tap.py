@@ -20,7 +20,7 @@ from .failures import (
 )
 from .layout import Layout, first_tensor
 from .precision import arithmetic
-from .stand_ins import Loan
+from .stand_ins import StandIns
 
 
 class _Reached(BaseException):
@@ -69,7 +69,7 @@ class Tap:
         self._layout = Layout(model)
         self._calls: list[Any] = []
         self._recomputed = self._looked = False
-        self._loan: Loan | None = None
+        self._stand_ins: StandIns | None = None
 
     def __enter__(self) -> "Tap":
         """Lend the model out.
@@ -79,9 +79,9 @@ class Tap:
         """
         check_weights(self._model)
         self._device = self._device or next((t.device for t in state_of(self._model).values()), "cpu")
-        self._loan = Loan(self._model, self._stand_in)
+        self._stand_ins = StandIns(self._model, self._stand_in)
         if self._units is not None:
-            self._narrowed = self._call == 0 and self._loan.narrow(self._target, self._units)
+            self._narrowed = self._call == 0 and self._stand_ins.narrow(self._target, self._units)
         return self
 
     def __exit__(
@@ -92,9 +92,9 @@ class Tap:
         Raises:
             ModelUnusable: a backward pass inside failed in the network's own code.
         """
-        if self._loan is not None:
-            self._loan.close()
-        self._loan = None
+        if self._stand_ins is not None:
+            self._stand_ins.put_back()
+        self._stand_ins = None
         if error is not None:
             explain_backward(error, self._layer)
 
@@ -113,7 +113,7 @@ class Tap:
             ModelUnusable: `x` asks for a gradient and gets none, a convolution takes other channels, or the
                 network's own code fails.
         """
-        if self._loan is None:
+        if self._stand_ins is None:
             raise SettingInvalid(
                 "a tap works inside its with-block only: with tap(model, layer) as forward: ..."
             )
@@ -153,12 +153,12 @@ class Tap:
         given = x.to(device=self._device, dtype=self._dtype, memory_format=memory)
         if given is x:  # a first layer that works in place must not rewrite the caller's clip
             given = x.clone()
-        assert self._loan is not None
+        assert self._stand_ins is not None
         hook = self._target.register_forward_hook(self._catch)  # last of all hooks, and only for this call
         try:
             with (
                 explained(self._model, tuple(x.shape[2:]), self._layer),
-                self._loan.lent(),
+                self._stand_ins.in_place(),
                 self._layout.following(),
                 arithmetic(given.device.type, self._half),
             ):

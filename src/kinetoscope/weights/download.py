@@ -96,8 +96,8 @@ def fetch(published: Published) -> Path:
     try:
         if not target.is_file():
             _download(published, target)
-        elif told := _mismatch(target, published):
-            raise ModelUnusable(f"{target} is not the published file, {told}; delete it and run again")
+        elif fault := _mismatch(target, published):
+            raise ModelUnusable(f"{target} is not the published file, {fault}; delete it and run again")
     except _Lost as error:
         raise ModelUnusable(
             f"cannot download {published.url} ({error}); put the file at {target}, or give its path with "
@@ -147,9 +147,9 @@ def _download(published: Published, target: Path) -> None:
         kept.replace(part)
     try:
         _complete(part, published.url, target.name)
-        if told := _mismatch(part, published):
+        if fault := _mismatch(part, published):
             part.unlink()
-            raise _Lost(f"the server gives another file, {told}")
+            raise _Lost(f"the server gives another file, {fault}")
         part.replace(target)
     finally:
         with suppress(FileNotFoundError):
@@ -245,13 +245,13 @@ def _progress(name: str, start: int, total: int | None) -> Iterator[Callable[[in
             task = bar.add_task(f"downloading {name}", total=total, completed=start)
             yield lambda done: bar.update(task, completed=done)
         return
-    told = 0.0
+    last_line = 0.0
     size = "" if total is None else f" of {total / 1e6:.1f}"
 
     def tell(done: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= _BETWEEN_LINES or done == total:
-            told = time.monotonic()
+        nonlocal last_line
+        if time.monotonic() - last_line >= _BETWEEN_LINES or done == total:
+            last_line = time.monotonic()
             print(f"downloading {name}: {done / 1e6:.1f}{size} MB", file=sys.stderr, flush=True)
 
     yield tell

@@ -57,12 +57,16 @@ CARD = ModelCard(
     channels=1,
     class_names=tuple(LETTERS),
     output_layer="conv4",
+    suggested_layers=("conv1", "conv2", "conv4"),
     citation="after Rafegas & Vanrell 2015, supplementary material",
 )
 
 
 class Characters(nn.Module):
-    """Takes pictures (B, 1, H, W) of at least 14 x 14 pixels; gives (B, 8, ...), a map for each letter."""
+    """Takes pictures (B, 1, H, W) of at least 14 x 14 pixels, or clips of one frame (B, 1, 1, H, W).
+
+    Gives (B, 8, ...), a map for each letter.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,19 +74,26 @@ class Characters(nn.Module):
         self.conv2 = nn.Conv2d(4, 14, 5, bias=False)
         self.pool3 = nn.MaxPool2d(2)
         self.conv4 = nn.Conv2d(14, 8, 3, bias=False)
-        with torch.no_grad():
-            self.conv1.weight.copy_(_stroke_filters())
-            self.conv2.weight.copy_(_shape_filters())
-            self.conv4.weight.copy_(_letter_filters(self.conv1.weight, self.conv2.weight))
 
-    def forward(self, pictures: Float[Tensor, "batch 1 rows columns"]) -> Float[Tensor, "batch 8 _ _"]:
+    def forward(self, pictures: Float[Tensor, "batch 1 *frame rows columns"]) -> Float[Tensor, "batch 8 _ _"]:
         """How much of each letter is where."""
-        return self.conv4(self.pool3(self.conv2(self.conv1(pictures))))
+        x = pictures.squeeze(2) if pictures.ndim == 5 else pictures
+        return self.conv4(self.pool3(self.conv2(self.conv1(x))))
 
 
-def factory() -> tuple[Characters, ModelCard]:
-    """The network and its card: `kinetoscope.zoo.characters:factory` on the command line."""
-    return Characters(), CARD
+def build_characters() -> Characters:
+    """The network with random weights, from torch's global generator."""
+    return Characters()
+
+
+def built_by_hand() -> Characters:
+    """The network with strokes, shapes and letters written into its filters, in evaluation mode."""
+    model = Characters()
+    with torch.no_grad():
+        model.conv1.weight.copy_(_stroke_filters())
+        model.conv2.weight.copy_(_shape_filters())
+        model.conv4.weight.copy_(_letter_filters(model.conv1.weight, model.conv2.weight))
+    return model.eval()
 
 
 def _stroke_filters() -> Float[Tensor, "4 1 5 5"]:

@@ -23,7 +23,7 @@ class Entry:
         card: its ModelCard there.
         classes: outputs, where they are fixed, 0 for a network without classes; None when `build` takes
             `num_classes`.
-        bundled: function there that gives the network with the weights shipped in the package; "" for none.
+        bundled: function there that gives the network with weights that come with the package; "" for none.
         published: its weights on the net; None for none.
         rename: function there that gives the published tensors the network's names; "" where they have them.
     """
@@ -59,6 +59,14 @@ ENTRIES = (
         build="build_lenet",
         classes=10,
         bundled="load_bundled",
+    ),
+    Entry(
+        name="characters",
+        architecture="letters out of strokes, built by hand",
+        module="characters",
+        build="build_characters",
+        classes=8,
+        bundled="built_by_hand",
     ),
     Entry(
         name="c3d",

@@ -84,8 +84,8 @@ class _guarded:  # noqa: N801 - used as a function is
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        told = isinstance(error, (KinetoscopeError, MemoryError, Warning))
-        if not isinstance(error, (Exception, SystemExit)) or told:
+        said_already = isinstance(error, (KinetoscopeError, MemoryError, Warning))
+        if not isinstance(error, (Exception, SystemExit)) or said_already:
             return
         raise ModelUnusable(
             f"{self._name} failed with {type(error).__name__}: {one_line(error)}; mend the factory"

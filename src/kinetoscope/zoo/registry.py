@@ -123,6 +123,7 @@ def registered() -> list[dict[str, Any]]:
                 "parameters": parameters,
                 "clip": clip,
                 "bundled": bool(entry.bundled),
+                "citation": card.citation,
                 "weights": _weights_of(entry),
             }
         )

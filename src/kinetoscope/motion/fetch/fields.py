@@ -74,8 +74,8 @@ def fit_fields(
     ]
     groups = [{"params": [texture]}, {"params": grids}]
     optimizer = torch.optim.Adam(groups, betas=settings.betas, fused=True)
-    vigour = min(1.0, settings.portion * math.sqrt(error) / contrast(video) / settings.rate)
-    rates = (settings.texture_rate * vigour, settings.rate * vigour)
+    rate_share = min(1.0, settings.portion * math.sqrt(error) / contrast(video) / settings.rate)
+    rates = (settings.texture_rate * rate_share, settings.rate * rate_share)
 
     def jitter() -> Tensor:
         field = grids[0]

@@ -1,4 +1,4 @@
-"""What pixels fetched from one texture can rebuild: the default account of version 0.1.0, kept to compare
+"""What pixels fetched from one texture can rebuild: the default of version 0.1.0, kept to compare
 with.
 
 Its free fields per frame explain light and noise as displacement, from textures with dots planted for it:
@@ -33,7 +33,7 @@ class FetchSettings:
     least_coherent: float = 0.2
 
 
-def account(video: Video, still: float, settings: FetchSettings) -> Found:
+def explain(video: Video, still: float, settings: FetchSettings) -> Found:
     """Coherent velocity first, then free fields and the final texture on top of it."""
     frames, _, height, width = video.shape
     displacement = video.new_zeros(frames, 2, height, width)

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from .span import WHOLE, Axis, Reach, unite
+from .span import WHOLE, Axis, TensorSpans, unite
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Call:
     op: str
     args: dict[str, Any]
     inputs: list[Tensor]
-    look: Callable[[Any], Reach | None]
+    look: Callable[[Any], TensorSpans | None]
     result: Any
 
     @property
@@ -26,8 +26,8 @@ class Call:
         return self.args["self"] if "self" in self.args else self.args["input"]
 
     @property
-    def reach(self) -> Reach:
-        """The reach of the tensor worked on."""
+    def spans(self) -> TensorSpans:
+        """The spans of the tensor worked on."""
         known = self.look(self.source)
         return known if known is not None else pointwise(self)
 
@@ -36,8 +36,8 @@ class Call:
         """The first tensor that came out."""
         return next(t for t in tree_leaves(self.result) if isinstance(t, Tensor))
 
-    def parts(self) -> list[tuple[Reach, Tensor]]:
-        """The inputs with their reaches."""
+    def parts(self) -> list[tuple[TensorSpans, Tensor]]:
+        """The inputs with their spans."""
         return [(x, t) for t in self.inputs if (x := self.look(t)) is not None]
 
     def dims(self) -> set[int]:
@@ -47,13 +47,13 @@ class Call:
             return set(range(ndim))
         return {d % ndim for d in ([value] if isinstance(value, int) else value)}
 
-    def mixed(self, dims: set[int]) -> Reach:
+    def mixed(self, dims: set[int]) -> TensorSpans:
         """Every unit sees all positions along `dims`."""
         shape = self.source.shape
-        return self.reach.map(lambda span, dim: WHOLE if dim in dims and shape[dim] > 1 else span)
+        return self.spans.map(lambda span, dim: WHOLE if dim in dims and shape[dim] > 1 else span)
 
 
-def seen(reach: Reach, tensor: Tensor) -> list[tuple[Axis, int | None, int]]:
+def seen(reach: TensorSpans, tensor: Tensor) -> list[tuple[Axis, int | None, int]]:
     """Per axis: span, dimension counted from the end, number of positions."""
     return [
         (span, None, 1) if d is None else (span, d - tensor.ndim, tensor.shape[d])
@@ -61,7 +61,7 @@ def seen(reach: Reach, tensor: Tensor) -> list[tuple[Axis, int | None, int]]:
     ]
 
 
-def pointwise(call: Call) -> Reach:
+def pointwise(call: Call) -> TensorSpans:
     spans: list[Axis] = []
     dims: list[int | None] = []
     for axis in zip(*(seen(x, t) for x, t in call.parts()), strict=True):
@@ -69,10 +69,10 @@ def pointwise(call: Call) -> Reach:
         # the same axis in two places: an outer product, as attention builds it by hand
         spans.append(unite([(s, n) for s, _, n in axis]) if len(places) <= 1 else WHOLE)
         dims.append(places.pop() + call.out.ndim if len(places) == 1 else None)
-    return Reach(tuple(spans), tuple(dims))
+    return TensorSpans(tuple(spans), tuple(dims))
 
 
-def dropped(reach: Reach, gone: set[int]) -> Reach:
+def dropped(reach: TensorSpans, gone: set[int]) -> TensorSpans:
     """Axes that end here: a unit without a place along them sees all that the network reads."""
     wide = reach.map(lambda span, dim: WHOLE if dim in gone else span)
     return wide.move(lambda d: None if d in gone else d - sum(g < d for g in gone))

@@ -9,7 +9,7 @@ from torch import nn
 from ..failures import meta_first
 from ..tap import tap
 from .span import WHOLE, Axis
-from .tracker import ReachTracker
+from .tracker import SpanTracker
 
 Box = tuple[tuple[int, int], ...]
 """Per axis (frames, rows, columns) the first position and the one behind the last."""
@@ -35,7 +35,7 @@ def layer_spans(model: nn.Module, layer: str, shape: tuple[int, int, int, int]) 
 def _spans(
     model: nn.Module, layer: str, shape: tuple[int, int, int, int], device: str | None
 ) -> tuple[Axis, ...]:
-    tracker = ReachTracker()
+    tracker = SpanTracker()
     with tap(model, layer, device=device) as forward, torch.inference_mode():
         clip = torch.zeros(1, *shape)
         with tracker:

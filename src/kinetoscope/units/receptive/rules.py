@@ -21,15 +21,15 @@ from .shapes import (
     unsqueeze_rule,
     view_rule,
 )
-from .span import WHOLE, Axis, Reach, Span, slide, unite
+from .span import WHOLE, Axis, Span, TensorSpans, slide, unite
 
-Rule = Callable[[Call], Reach | list[Reach]]
+Rule = Callable[[Call], TensorSpans | list[TensorSpans]]
 
 
 # --- windows ---------------------------------------------------------------------------------------------
 
 
-def _convolution(call: Call) -> Reach:
+def _convolution(call: Call) -> TensorSpans:
     if call.look(call.args["input"]) is None:  # a kernel computed from the clip
         return _mix_all(call)
     count, weight = call.source.ndim - 2, call.args["weight"]
@@ -44,10 +44,10 @@ def _convolution(call: Call) -> Reach:
         extent = (kernel - 1) * d
         return slide(span, ceil((extent + 1) / s), 1 / s, 1, -ceil((p - extent) / s))
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
-def _pool(call: Call) -> Reach:
+def _pool(call: Call) -> TensorSpans:
     count = next(int(c) for c in call.op if c.isdigit())
     kernel = per_axis(call.args["kernel_size"], count)
     stride = per_axis(call.args["stride"], count) if call.args.get("stride") else kernel
@@ -59,10 +59,10 @@ def _pool(call: Call) -> Reach:
         i = dim - first
         return span if i < 0 else slide(span, kernel[i], stride[i], dilation[i], padding[i])
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
-def _adaptive_pool(call: Call) -> Reach:
+def _adaptive_pool(call: Call) -> TensorSpans:
     def change(span: Axis, dim: int) -> Axis:
         n, m = call.source.shape[dim], call.out.shape[dim]
         if n == m:
@@ -70,20 +70,20 @@ def _adaptive_pool(call: Call) -> Reach:
         taps = max(ceil((i + 1) * n / m) - i * n // m for i in range(m))
         return WHOLE if m == 1 else slide(span, taps, n / m, 1, 0)
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
-def _upsample(call: Call) -> Reach:
+def _upsample(call: Call) -> TensorSpans:
     taps = 1 if "nearest" in call.op else 4 if "bicubic" in call.op else 2
 
     def change(span: Axis, dim: int) -> Axis:
         ratio = call.source.shape[dim] / call.out.shape[dim]
         return span if ratio == 1 else slide(span, taps, ratio, 1, (taps - 1) / 2)
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
-def _constant_pad(call: Call) -> Reach:
+def _constant_pad(call: Call) -> TensorSpans:
     ndim = call.source.ndim
     pad: Sequence[int] = call.args["pad"] if "pad" in call.args else call.args["padding"]
 
@@ -91,63 +91,63 @@ def _constant_pad(call: Call) -> Reach:
         i = 2 * (ndim - 1 - dim)
         return slide(span, 1, 1, 1, pad[i]) if i < len(pad) else span
 
-    return call.reach.map(change)
+    return call.spans.map(change)
 
 
 # --- everything along a dimension ------------------------------------------------------------------------
 
 
-def _reduce(call: Call) -> Reach:
+def _reduce(call: Call) -> TensorSpans:
     gone = call.dims()
-    return call.mixed(gone) if call.out.ndim == call.source.ndim else dropped(call.reach, gone)
+    return call.mixed(gone) if call.out.ndim == call.source.ndim else dropped(call.spans, gone)
 
 
-def _mix_along(call: Call) -> Reach:
+def _mix_along(call: Call) -> TensorSpans:
     return call.mixed(call.dims())
 
 
-def _batch_norm(call: Call) -> Reach:
+def _batch_norm(call: Call) -> TensorSpans:
     training = call.args.get("training", False)
     return call.mixed(set(range(call.source.ndim)) - {1} if training else set())
 
 
-def _group_norm(call: Call) -> Reach:
+def _group_norm(call: Call) -> TensorSpans:
     return call.mixed(set(range(1, call.source.ndim)))
 
 
-def _layer_norm(call: Call) -> Reach:
+def _layer_norm(call: Call) -> TensorSpans:
     ndim = call.source.ndim
     return call.mixed(set(range(ndim - len(call.args["normalized_shape"]), ndim)))
 
 
-def _linear(call: Call) -> Reach:
+def _linear(call: Call) -> TensorSpans:
     """Places stay apart; only what lies on the last axis is mixed."""
     return _mix_all(call) if call.look(call.args["input"]) is None else call.mixed({call.source.ndim - 1})
 
 
-def _mix_all(call: Call) -> Reach:
+def _mix_all(call: Call) -> TensorSpans:
     """Matrix products: whatever still has extent is mixed."""
     spans = []
     for axis in zip(*(seen(x, t) for x, t in call.parts()), strict=True):
         spans.append(unite([(WHOLE if n > 1 else span, 1) for span, _, n in axis]))
-    return Reach(tuple(spans), (None,) * len(spans))
+    return TensorSpans(tuple(spans), (None,) * len(spans))
 
 
 # --- position by position --------------------------------------------------------------------------------
 
 
-def _unlisted(call: Call) -> Reach:
+def _unlisted(call: Call) -> TensorSpans:
     """Not in the table: as if pointwise when the shape is kept, unknown otherwise."""
     if all(t.shape == call.out.shape for t in call.inputs):
         return pointwise(call)
     axes = len(call.parts()[0][0].spans)
-    return Reach((None,) * axes, (None,) * axes)
+    return TensorSpans((None,) * axes, (None,) * axes)
 
 
-def _copy(call: Call) -> Reach:
+def _copy(call: Call) -> TensorSpans:
     source = call.args["src"]
     if call.look(source) is None:  # overwritten by a constant; what was seen before is kept as a bound
-        return call.reach
+        return call.spans
     return pointwise(
         Call(call.op, call.args, [t for t in call.inputs if t is not call.source], call.look, call.result)
     )
@@ -193,9 +193,14 @@ _RULES: dict[str, Rule] = {name: rule for rule, names in _FAMILIES.items() for n
 
 
 def propagate(
-    func: Any, args: Any, kwargs: Any, look: Callable[[Any], Reach | None], inputs: list[Tensor], result: Any
-) -> list[Reach]:
-    """The reach of every tensor in `result` of `func(*args, **kwargs)`, from those of its inputs."""
+    func: Any,
+    args: Any,
+    kwargs: Any,
+    look: Callable[[Any], TensorSpans | None],
+    inputs: list[Tensor],
+    result: Any,
+) -> list[TensorSpans]:
+    """The spans of every tensor in `result` of `func(*args, **kwargs)`, from those of its inputs."""
     op = func.name().removeprefix("aten::")
     name = op.partition(".")[0]
     call = Call(op, named_arguments(func, args, kwargs), inputs, look, result)
@@ -210,11 +215,11 @@ def propagate(
     return [_checked(x, t) for x, t in zip(reaches, tensors, strict=True)]
 
 
-def _checked(reach: Reach, tensor: Tensor) -> Reach:
+def _checked(reach: TensorSpans, tensor: Tensor) -> TensorSpans:
     """No axis outside the tensor: what a rule for odd overloads might leave is unknown instead."""
     pairs = [(s, d) if d is None or d < tensor.ndim else (None, None) for s, d in _zip(reach)]
-    return Reach(tuple(s for s, _ in pairs), tuple(d for _, d in pairs))
+    return TensorSpans(tuple(s for s, _ in pairs), tuple(d for _, d in pairs))
 
 
-def _zip(reach: Reach) -> list[tuple[Span | None, int | None]]:
+def _zip(reach: TensorSpans) -> list[tuple[Span | None, int | None]]:
     return list(zip(reach.spans, reach.dims, strict=True))

@@ -6,10 +6,10 @@ from itertools import accumulate
 from torch import Tensor
 
 from .call import Call, dropped, seen
-from .span import WHOLE, Axis, Reach, slide, unite
+from .span import WHOLE, Axis, TensorSpans, slide, unite
 
 
-def view_rule(call: Call) -> Reach:
+def view_rule(call: Call) -> TensorSpans:
     old, new = list(call.source.shape), list(call.out.shape)
     shortest = min(len(old), len(new))
     head = next((i for i in range(shortest) if old[i] != new[i]), shortest)
@@ -25,7 +25,7 @@ def view_rule(call: Call) -> Reach:
         else:
             split.update(middle_old[i] for i in ours if len(theirs) > 1)
     kept = set(place) | split
-    wide = call.reach.map(lambda span, d: None if d in split else span if d in kept else WHOLE)
+    wide = call.spans.map(lambda span, d: None if d in split else span if d in kept else WHOLE)
     return wide.move(place.get)
 
 
@@ -40,55 +40,55 @@ def _groups(old: list[int], new: list[int]) -> list[tuple[list[int], list[int]]]
     return groups
 
 
-def unsqueeze_rule(call: Call) -> Reach:
+def unsqueeze_rule(call: Call) -> TensorSpans:
     at = call.args["dim"] % call.out.ndim
-    return call.reach.move(lambda d: d + (d >= at))
+    return call.spans.move(lambda d: d + (d >= at))
 
 
-def squeeze_rule(call: Call) -> Reach:
-    return dropped(call.reach, {d for d in call.dims() if call.source.shape[d] == 1})
+def squeeze_rule(call: Call) -> TensorSpans:
+    return dropped(call.spans, {d for d in call.dims() if call.source.shape[d] == 1})
 
 
-def permute_rule(call: Call) -> Reach:
+def permute_rule(call: Call) -> TensorSpans:
     order = [d % call.source.ndim for d in call.args["dims"]]
-    return call.reach.move(order.index)
+    return call.spans.move(order.index)
 
 
-def transpose_rule(call: Call) -> Reach:
+def transpose_rule(call: Call) -> TensorSpans:
     ndim = call.source.ndim
     a, b = call.args.get("dim0", 0) % max(ndim, 1), call.args.get("dim1", ndim - 1) % max(ndim, 1)
-    return call.reach.move(lambda d: b if d == a else a if d == b else d)
+    return call.spans.move(lambda d: b if d == a else a if d == b else d)
 
 
-def expand_rule(call: Call) -> Reach:
-    return call.reach.move(lambda d: d + call.out.ndim - call.source.ndim)
+def expand_rule(call: Call) -> TensorSpans:
+    return call.spans.move(lambda d: d + call.out.ndim - call.source.ndim)
 
 
-def slice_rule(call: Call) -> Reach:
+def slice_rule(call: Call) -> TensorSpans:
     at, size = call.args["dim"] % call.source.ndim, call.source.shape[call.args["dim"]]
     start = min(call.args["start"] or 0, size)
     start += size * (start < 0)
-    return call.reach.map(lambda s, d: slide(s, 1, call.args["step"], 1, -start) if d == at else s)
+    return call.spans.map(lambda s, d: slide(s, 1, call.args["step"], 1, -start) if d == at else s)
 
 
-def select_rule(call: Call) -> Reach:
+def select_rule(call: Call) -> TensorSpans:
     at = call.args["dim"] % call.source.ndim
     index = call.args["index"] % call.source.shape[at]
-    one = call.reach.map(lambda s, d: slide(s, 1, 1, 1, -index) if d == at else s)
+    one = call.spans.map(lambda s, d: slide(s, 1, 1, 1, -index) if d == at else s)
     return one.move(lambda d: None if d == at else d - (d > at))
 
 
-def split_rule(call: Call) -> list[Reach]:
+def split_rule(call: Call) -> list[TensorSpans]:
     at, single = call.args["dim"] % call.source.ndim, "unbind" in call.op
     pieces, start = [], 0
     for piece in call.result:
-        moved = call.reach.map(lambda s, d, o=start: slide(s, 1, 1, 1, -o) if d == at else s)
+        moved = call.spans.map(lambda s, d, o=start: slide(s, 1, 1, 1, -o) if d == at else s)
         pieces.append(moved.move(lambda d: None if d == at else d - (d > at)) if single else moved)
         start += 1 if single else piece.shape[at]
     return pieces
 
 
-def cat_rule(call: Call) -> Reach:
+def cat_rule(call: Call) -> TensorSpans:
     tensors: Sequence[Tensor] = call.args["tensors"]
     at = call.args["dim"] % call.out.ndim
     stacked = call.op.startswith("stack")
@@ -105,4 +105,4 @@ def cat_rule(call: Call) -> Reach:
             dims = dims or x.dims
         offset += 0 if stacked else t.shape[at]
     spans = tuple(unite(axis) for axis in zip(*parts, strict=True))
-    return Reach(spans, dims).move(lambda d: d + (d >= at) if stacked else d)
+    return TensorSpans(spans, dims).move(lambda d: d + (d >= at) if stacked else d)

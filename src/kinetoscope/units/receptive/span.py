@@ -26,7 +26,7 @@ Axis = Span | None
 
 
 @dataclass(frozen=True)
-class Reach:
+class TensorSpans:
     """The spans of one tensor.
 
     Attributes:
@@ -37,19 +37,19 @@ class Reach:
     spans: tuple[Axis, ...]
     dims: tuple[int | None, ...]
 
-    def map(self, change: Callable[[Axis, int], Axis]) -> "Reach":
+    def map(self, change: Callable[[Axis, int], Axis]) -> "TensorSpans":
         """Change the span of every axis that still lies in the tensor."""
         pairs = zip(self.spans, self.dims, strict=True)
         return replace(self, spans=tuple(s if d is None else change(s, d) for s, d in pairs))
 
-    def move(self, place: Callable[[int], int | None]) -> "Reach":
+    def move(self, place: Callable[[int], int | None]) -> "TensorSpans":
         """Rename the tensor dimensions."""
         return replace(self, dims=tuple(None if d is None else place(d) for d in self.dims))
 
 
-def start_reach(ndim: int) -> Reach:
-    """The reach of the clip itself, (B, C, T, H, W): each position sees itself."""
-    return Reach((Span(1, 1, 0),) * (ndim - 2), tuple(range(2, ndim)))
+def clip_spans(ndim: int) -> TensorSpans:
+    """The spans of the clip itself, (B, C, T, H, W): each position sees itself."""
+    return TensorSpans((Span(1, 1, 0),) * (ndim - 2), tuple(range(2, ndim)))
 
 
 def unite(parts: Sequence[tuple[Axis, int]]) -> Axis:

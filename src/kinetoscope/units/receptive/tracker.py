@@ -1,7 +1,7 @@
 """Receptive fields from geometry: every tensor operation is watched, none has to be a module.
 
-Per tensor and per axis of the clip a `Span` is carried (`spans.py`); what each operation does to it stands in
-`reach_rules.py`. Functional calls, branches, sums and concatenations count as much as modules do.
+Per tensor and per axis of the clip a `Span` is carried (`span.py`); what each operation does to it stands in
+`rules.py`. Functional calls, branches, sums and concatenations count as much as modules do.
 """
 
 from typing import Any
@@ -12,11 +12,11 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from .rules import CONSTANT, propagate
-from .span import Axis, Reach, start_reach
+from .span import Axis, TensorSpans, clip_spans
 
 
-class ReachTracker(TorchDispatchMode):
-    """While active, knows the `Reach` of every tensor computed from a clip given to `begin`."""
+class SpanTracker(TorchDispatchMode):
+    """While active, knows the `TensorSpans` of every tensor computed from a clip given to `begin`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,16 +25,16 @@ class ReachTracker(TorchDispatchMode):
 
     def begin(self, clip: Tensor) -> None:
         """Start from the clip, (B, C, T, H, W)."""
-        self._reaches[clip] = start_reach(clip.ndim)
+        self._reaches[clip] = clip_spans(clip.ndim)
 
-    def reach(self, tensor: Any) -> Reach | None:
-        """The reach of a tensor; None when it does not depend on the clip."""
+    def look(self, tensor: Any) -> TensorSpans | None:
+        """The spans of a tensor; None when it does not depend on the clip."""
         if not isinstance(tensor, Tensor):
             return None
         known = self._reaches.get(tensor)
         if self._dirty and tensor.untyped_storage()._cdata in self._dirty:
             axes = len(known.spans) if known is not None else 3
-            return Reach((None,) * axes, (None,) * axes)
+            return TensorSpans((None,) * axes, (None,) * axes)
         return known
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -46,15 +46,15 @@ class ReachTracker(TorchDispatchMode):
             if result is not NotImplemented:
                 return result
         result = func(*args, **kwargs)
-        inputs = [t for t in tree_leaves((args, kwargs)) if self.reach(t) is not None]
+        inputs = [t for t in tree_leaves((args, kwargs)) if self.look(t) is not None]
         outputs = [t for t in tree_leaves(result) if isinstance(t, Tensor)]
         if inputs and outputs and func.overloadpacket.__name__ not in CONSTANT:
-            reaches = propagate(func, args, kwargs, self.reach, inputs, result)
+            reaches = propagate(func, args, kwargs, self.look, inputs, result)
             for tensor, reach in zip(outputs, reaches, strict=True):
                 self._note(tensor, reach, written=func._schema.is_mutable)
         return result
 
-    def _note(self, tensor: Tensor, reach: Reach, written: bool) -> None:
+    def _note(self, tensor: Tensor, reach: TensorSpans, written: bool) -> None:
         if written and self._reaches.get(tensor) != reach:
             storage = tensor.untyped_storage()
             if storage.nbytes() != tensor.numel() * tensor.element_size():
@@ -67,7 +67,7 @@ class ReachTracker(TorchDispatchMode):
 
         Where the tensor has lost an axis, as one frame has, no unit has a neighbour: the stride is 0.
         """
-        reach = self.reach(tensor)
+        reach = self.look(tensor)
         if reach is None:
             return (None, None, None)
         pairs = zip(reach.spans, reach.dims, strict=True)

@@ -1,0 +1,17 @@
+"""What pictures say."""
+
+import pytest
+from PIL import ImageDraw
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every text that Pillow draws from here on."""
+    words, text = [], ImageDraw.ImageDraw.text
+
+    def keep(self: ImageDraw.ImageDraw, place: object, said: str, *rest: object, **options: object) -> None:
+        words.append(said)
+        text(self, place, said, *rest, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", keep)
+    return words
