@@ -14,10 +14,7 @@ from kinetoscope.gallery.serve import server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 play = pytest.importorskip("playwright.sync_api", reason="the browser's tests want playwright")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="the browser's tests want chromium"),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the browser's tests want chromium")
 
 Open = Callable[..., Any]
 
