@@ -35,7 +35,7 @@ TIERS = (
     {"optimal", "motion", "filters", "activations", "attribution", "tuning", "synthetic"},
     {"inquiry"},
     {"training", "evaluation"},
-    {"atlas"},
+    {"atlas", "gallery"},
     {"cli"},
     {"__main__", "__init__"},
 )

@@ -13,6 +13,7 @@ from .decompose import decompose
 from .demo import demo
 from .evaluate import evaluate
 from .feature_maps import feature_maps
+from .gallery import gallery
 from .kernels import kernels
 from .layers import layers
 from .models import models
@@ -48,7 +49,7 @@ def kinetoscope(
 
 VERBS = (
     demo, models, layers, visualize, decompose, sanity, ablate,
-    feature_maps, kernels, attribute, search, decode, temporal, train, tune,
+    feature_maps, kernels, attribute, search, decode, temporal, train, tune, gallery,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)
