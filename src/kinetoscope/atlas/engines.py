@@ -115,7 +115,7 @@ def _end_with_parent() -> None:
 def on_ray(
     job: Job, tasks: deque[Task], *, workers: int | None = None, address: str | None = None
 ) -> Outcomes:
-    """Actors of a Ray cluster, each with the network loaded once; lost ones are started again by Ray.
+    """Actors of a Ray cluster, each with the network loaded once; a lost one is replaced by another one.
 
     Args:
         workers: how many; None: as many as the cluster has processors, or `SHARING` for each graphics card.
@@ -139,7 +139,7 @@ def on_ray(
                 "the Ray cluster has no graphics card" if cuda else "the Ray cluster is empty"
             )
         count = min(workers or most, most, len(tasks))
-        kind = ray.remote(Worker).options(num_cpus=1, num_gpus=1 / SHARING if cuda else 0, max_restarts=-1)
+        kind = ray.remote(Worker).options(num_cpus=1, num_gpus=1 / SHARING if cuda else 0)
         idle = [kind.remote(job) for _ in range(count)]
         running: dict[Any, tuple[Any, Task]] = {}
         while tasks or running:
@@ -148,11 +148,15 @@ def on_ray(
                 running[actor.run.remote(task)] = actor, task
             (done, *_), _ = ray.wait(list(running), num_returns=1)
             actor, task = running.pop(done)
-            idle.append(actor)
             try:
                 outcome = ray.get(done)
-            except (ray.exceptions.RayActorError, ray.exceptions.RayTaskError) as error:
+            except ray.exceptions.RayTaskError as error:
                 outcome = Outcome(task, WorkerLost(one_line(error)))
+            except ray.exceptions.RayActorError as error:
+                # one that Ray restarts itself refuses tasks meanwhile, as often as they are offered
+                ray.kill(actor)
+                actor, outcome = kind.remote(job), Outcome(task, WorkerLost(one_line(error)))
+            idle.append(actor)
             yield outcome
     finally:
         ray.shutdown()

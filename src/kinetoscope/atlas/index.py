@@ -20,6 +20,7 @@ from .store import SCHEMA, TILE, read_atlas, records
 
 INDEX_FILE, TABLE_FILE, PAGE_FILE = "index.sqlite", "units.csv", "index.html"
 TUNING_FILE = "tuning.json"
+GALLERY_FILE = "gallery.html"
 
 Row = dict[str, Any]
 
@@ -136,6 +137,7 @@ def _write_page(
         count=sum(map(len, shown.values())),
         asked=sum(len(layer["asked"]) for layer in known.values()),
         problems=problems,
+        gallery=(path.parent / GALLERY_FILE).is_file(),
         layers=[{"name": name, "units": shown[name]} for name in order],
     )
     write_bytes_atomically(path, page.encode("utf-8", "backslashreplace"))
