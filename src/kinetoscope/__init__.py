@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from .metric import natural_metric as natural_metric
     from .motion.decompose import DecomposeSettings as DecomposeSettings
     from .optimal.ascend import AdamSettings as AdamSettings
+    from .optimal.objective import Objective as Objective
+    from .optimal.objective import channel as channel
+    from .optimal.objective import channel_relu as channel_relu
+    from .optimal.objective import unit as unit
+    from .optimal.objective import whole_layer as whole_layer
     from .optimal.settings import OptimalSettings as OptimalSettings
     from .reading import load_result as load_result
     from .results import Decomposition as Decomposition
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
     from .types import Video as Video
     from .units.layers import list_layers as list_layers
     from .units.tap import tap as tap
+    from .units.vectors import Vectors as Vectors
+    from .units.vectors import read_vectors as read_vectors
     from .zoo.registry import load_model as load_model
 
 _PUBLIC = {
@@ -56,16 +63,20 @@ _PUBLIC = {
     "KinetoscopeError": "errors",
     "ModelCard": "card",
     "MotionSummary": "results",
+    "Objective": "optimal.objective",
     "Optimal": "results",
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
     "Results": "results",
     "Tuning": "tuning.files",
     "UnitResult": "results",
+    "Vectors": "units.vectors",
     "Video": "types",
     "ablate": "evaluation.ablate",
     "attribute": "attribution.attribute",
     "card_of": "card",
+    "channel": "optimal.objective",
+    "channel_relu": "optimal.objective",
     "check_sanity": "evaluation.sanity",
     "decode_filter": "filters.decode",
     "decompose": "inquiry.given",
@@ -76,11 +87,14 @@ _PUBLIC = {
     "load_result": "reading",
     "natural_metric": "metric",
     "read_video": "clips.video",
+    "read_vectors": "units.vectors",
     "search": "activations.search",
     "tap": "units.tap",
     "tune": "tuning.measure",
+    "unit": "optimal.objective",
     "visualize": "inquiry.visualize",
     "visualize_each": "inquiry.visualize",
+    "whole_layer": "optimal.objective",
 }
 __all__ = sorted(_PUBLIC)
 

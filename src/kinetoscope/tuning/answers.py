@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..optimal.ascend import Forward
 from ..results import UnitResult
 from ..types import VideoBatch
 from ..units.pooling import pooled_over_what_is_left
 from ..units.receptive.fields import Box, field_box, layer_spans
+from ..units.tap import Forward
 from . import own, sets
 from .field import Field, fitted, gradient_power
 from .listen import (

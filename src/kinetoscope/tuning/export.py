@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..card import ModelCard, card_of
-from ..optimal.ascend import Forward
 from ..records import safe_component, write_bytes_atomically
 from ..render.frames import encode_mp4, to_frames
 from ..results import UnitResult
 from ..stimuli import Shape
+from ..units.tap import Forward
 from . import own, sets
 from .answers import in_channels
 from .found import UnitTuning

@@ -10,11 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..card import ModelCard
-from ..optimal.ascend import Forward
 from ..stimuli import Shape, Stimulus, to_contrast
 from ..types import VideoBatch
 from ..units.pooling import pooled_over_what_is_left
-from ..units.tap import output_shape, tap
+from ..units.tap import Forward, output_shape, tap
 from ..units.unit import unit_indices
 
 BATCH_PIXELS = 2**20
