@@ -163,15 +163,6 @@ class Request(Brief):
             "versions": versions(),
             "device": self.device,
             "precision": self.precision,
-            **self._beside(),
+            "vectors": None if self.vectors is None else self.vectors.describe(),
+            "networks_sha256": [digest for _, digest in self.networks] or None,
         }
-
-    def _beside(self) -> dict[str, Any]:
-        """What few requests have: digests of vectors and of further networks."""
-        beside: dict[str, Any] = {}
-        if self.vectors is not None:
-            rows = sha256_of(self.vectors.rows[None, None])
-            beside["vectors"] = {"name": self.vectors.name, "sha256": rows, "cosine": self.vectors.cosine}
-        if self.networks:
-            beside["networks_sha256"] = [digest for _, digest in self.networks]
-        return beside

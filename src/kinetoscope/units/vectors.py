@@ -10,6 +10,7 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from ..errors import SettingInvalid, closest
+from ..records import sha256_of
 
 FLOOR = 0.1
 """The cosine counts as at least that, so that there is a way up where it is negative (Carter et al. 2019)."""
@@ -55,6 +56,10 @@ class Vectors:
     def names(self) -> tuple[str, ...]:
         """What each row is called."""
         return tuple(f"{self.name or 'vector'}[{row}]" for row in range(len(self)))
+
+    def describe(self) -> dict[str, str | float]:
+        """What a record says of them: name, digest of the rows, and the cosine's power."""
+        return {"name": self.name, "sha256": sha256_of(self.rows[None, None]), "cosine": self.cosine}
 
     def check(self, channels: int, layer: str) -> None:
         """Refuse a layer of another width.
