@@ -65,6 +65,23 @@ def test_every_way_of_writing_against_arithmetic_by_hand() -> None:
         torch.testing.assert_close(value_of(text, model), expected, msg=text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "first:2 - 0.25*second:1@1-2,*,3",
+        "-first:2",
+        "first:2@1,2,3 + 1e-05*head:up",
+        "second:* - 3*mean(first:1)",
+        "vector:1",
+    ],
+)
+def test_an_objective_reads_as_it_is_written(text: str) -> None:
+    vectors = ks.Vectors(torch.eye(5))
+    found = request_for(Small(), "first", [0], Options(card=CARD, objective=text, vectors=vectors)).objective
+    options = Options(card=CARD, objective=str(found), vectors=vectors)
+    assert request_for(Small(), "first", [0], options).objective == found
+
+
 @torch.no_grad()
 def test_vectors_are_units_and_terms() -> None:
     model, rows = Small(), torch.tensor([[3.0, 0, 4, 0, 0], [0, 0, 0, 0, -2.0]])

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from ..card import ModelCard
 from ..errors import SettingInvalid, UnitOutOfRange
-from ..optimal.expression import VECTORS, Said, read_expression
-from ..optimal.objective import LAYER, Objective, Term, usual_kind
+from ..optimal.expression import Said, read_expression
+from ..optimal.objective import LAYER, VECTORS, Objective, Term, usual_kind
 from ..units.unit import check_position, find_unit
 
 Shape = tuple[int, ...]
@@ -58,7 +58,7 @@ def _term(said: Said, inhibiting: bool, scope: Scope) -> Term:
         raise SettingInvalid(
             f"the objective has {VECTORS}:{said.unit}, and no vectors were given; see --vector"
         )
-    layer = "" if of_vectors or said.layer == scope.layer else said.layer
+    layer = scope.layer if of_vectors else said.layer
     blank = Term("channel", 0, weight=said.weight, layer=layer, of_vectors=of_vectors)
     shape = scope.counted(blank)
     if said.unit is None:
@@ -79,7 +79,7 @@ def _term(said: Said, inhibiting: bool, scope: Scope) -> Term:
 
 
 def checked(objective: Objective, scope: Scope) -> Objective:
-    """The objective, all of whose terms read something that is there.
+    """The objective, all of whose terms read something that is there, each with its layer and place named.
 
     Raises:
         SettingInvalid: it has no terms, or all weigh nothing.
@@ -87,7 +87,8 @@ def checked(objective: Objective, scope: Scope) -> Objective:
     """
     if not any(term.weight for term in objective.terms):
         raise SettingInvalid("the objective has no terms; make it of channels, such as channel(3)")
-    for term in objective.terms:
+    terms = tuple(replace(term, layer=term.layer or scope.layer) for term in objective.terms)
+    for place, term in enumerate(terms):
         count, *sizes = scope.counted(term)
         if term.kind != LAYER and not 0 <= term.channel < count:
             whose = "vectors" if term.of_vectors else "units"
@@ -100,7 +101,10 @@ def checked(objective: Objective, scope: Scope) -> Objective:
             if size == 0 or (part is not None and part[1] >= size):
                 wanted = "x".join(map(str, sizes)) or "none"
                 raise UnitOutOfRange(f"{term} lies outside the layer's map of {wanted}; give ranges in it")
-    return objective
+        if term.kind == "unit" and term.position is None:
+            centre = tuple(size // 2 for size in sizes)
+            terms = (*terms[:place], replace(term, position=centre), *terms[place + 1 :])
+    return Objective(terms)
 
 
 @dataclass(frozen=True)

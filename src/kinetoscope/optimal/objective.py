@@ -13,6 +13,9 @@ from ..types import VideoBatch
 KINDS = ("channel", "channel-relu", "unit")
 """What can be made large of one channel."""
 
+VECTORS = "vector"
+"""In place of a layer's name: the request's vectors in its channels."""
+
 LAYER = "layer"
 """Kind of a term that is about all channels of a layer."""
 
@@ -66,14 +69,15 @@ class Term:
             raise SettingInvalid(f"objective is {', '.join(KINDS)}, not {self.kind!r}")
 
     def __str__(self) -> str:
-        """Such as `channel(5)`, or `channel-relu(conv3b:5 at 1-2,*,*)`; without the weight."""
-        inside = ("vector " if self.of_vectors else "") + ("all" if self.kind == LAYER else f"{self.channel}")
-        inside = f"{self.layer}:{inside}" if self.layer else inside
-        if self.position is not None:
-            inside += f" at {','.join(map(str, self.position))}"
-        if self.window:
-            inside += f" at {','.join(map(_range, self.window))}"
-        return f"{self.kind}({inside})"
+        """As an expression has it, such as `relu(conv3b:5)` or `conv3b:5@1,2,3`; without the weight."""
+        what = "*" if self.kind == LAYER else str(self.channel)
+        owner = VECTORS if self.of_vectors else self.layer
+        place = tuple((index, index) for index in self.position or ()) or self.window
+        written = (
+            (f"{owner}:" if owner else "") + what + (f"@{','.join(map(_range, place))}" if place else "")
+        )
+        name = {"channel": "mean", "channel-relu": "relu"}.get(self.kind)
+        return f"{name}({written})" if name else written
 
     @property
     def rectified(self) -> bool:
@@ -144,10 +148,10 @@ class Objective:
     terms: tuple[Term, ...]
 
     def __str__(self) -> str:
-        """Such as `channel(3) - 0.5 unit(5 at 1,2,2)`."""
+        """As `optimal.expression` reads it, such as `relu(conv3b:3) - 0.5*conv3b:5@1,2,2`."""
         words = ""
         for term in self.terms:
-            factor = "" if abs(term.weight) == 1 else f"{abs(term.weight)!r} ".replace(".0 ", " ")
+            factor = "" if abs(term.weight) == 1 else f"{abs(term.weight)!r}*".replace(".0*", "*")
             sign = ("-" if term.weight < 0 else "") if not words else (" - " if term.weight < 0 else " + ")
             words += f"{sign}{factor}{term}"
         return words
