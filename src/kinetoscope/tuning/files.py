@@ -14,7 +14,7 @@ from ..render.card import template
 from ..render.figure import draw_summary
 from ..render.files import record_of, scale_of
 from ..render.tuned_layer import draw_layer
-from ..render.tuning import draw_panel, optimum_cell, texture_curve
+from ..render.tuning import draw_panel, optimum_cell
 from ..render.words import number, title_of
 from ..results import UnitResult
 from .agreement import Agreement
@@ -150,7 +150,7 @@ def beside_picture(
     return plain(
         {
             "gratings": curve.tolist(),
-            "texture": texture_curve(row, arrays, axes).tolist(),
+            "texture": arrays["own_texture"].tolist(),
             "numbers": {
                 name: {key: part[key] for key in ("preferred_direction_deg", "dsi")}
                 for name, part in (("gratings", row), ("texture", row["texture"]))
