@@ -18,7 +18,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt, as glibc's malloc.h has
 
 
 def keep_freed_memory() -> None:
-    """Let this process use memory again that it has freed, instead of giving it back; for glibc, else nothing.
+    """Let this process use memory again that it has freed, not give it back; for glibc, else nothing.
 
     The maps of a network are large enough that glibc maps them anew for every pass, and the system clears
     each page that is touched: of passes without a gradient a third of the time. Results are the same.
