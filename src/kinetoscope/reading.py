@@ -160,8 +160,9 @@ def _number(value: float | None, null: float = float("nan")) -> float:
 def _made(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
     """A dataclass of numbers and words from its JSON: lists become tuples, unknown keys are left out."""
     known = [part for part in fields(kind) if part.name in values or part.default is MISSING]
-    return kind(**{part.name: _tuples(values[part.name]) for part in known})
+    return kind(**{part.name: tuples(values[part.name]) for part in known})
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def tuples(value: Any) -> Any:
+    """Lists in plain JSON as the tuples they were."""
+    return tuple(tuples(item) for item in value) if isinstance(value, list) else value

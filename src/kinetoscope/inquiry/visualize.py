@@ -11,7 +11,7 @@ from ..optimal.search import SearchSettings
 from ..results import Results, UnitResult
 from ..types import Video
 from .request import SEEDS, Options
-from .run import Inquiry, Progress
+from .run import Inquiry, Progress, Watch
 from .settle import request_for
 
 
@@ -35,6 +35,7 @@ def visualize_each(
     device: str = "cpu",
     precision: str = "fp32",
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[UnitResult]:
     """Visualize units of a layer, giving each as soon as it is finished.
 
@@ -63,6 +64,8 @@ def visualize_each(
         device: torch device.
         precision: `fp32`, or `bf16` for the network's arithmetic.
         progress: called with the unit's place among `units`, the step, and the number of steps.
+        watch: called with the unit's channel, the step, from 1, and the unit's response there, for every step
+            of the run that is shown: curves while they grow. Afterwards they are `optimal.history`.
 
     Raises:
         LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say, before
@@ -86,7 +89,7 @@ def visualize_each(
         device=device,
         precision=precision,
     )
-    return Inquiry(request_for(model, layer, units, options), progress).results()
+    return Inquiry(request_for(model, layer, units, options), progress, watch).results()
 
 
 def visualize(
@@ -109,6 +112,7 @@ def visualize(
     device: str = "cpu",
     precision: str = "fp32",
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Results:
     """Visualize units of a layer; arguments and errors as for `visualize_each`.
 
@@ -138,5 +142,6 @@ def visualize(
         device=device,
         precision=precision,
         progress=progress,
+        watch=watch,
     )
     return Results(each)
