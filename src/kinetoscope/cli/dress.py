@@ -59,25 +59,27 @@ def read_config(context: Context, path: Path | None) -> Path | None:
     """
     if path is None or context.resilient_parsing:
         return path
-    taken = {parameter.name: parameter for parameter in context.command.params if parameter.name != CONFIG}
+    taken = {_key(word): part for part in context.command.params for word in part.opts if part.name != CONFIG}
     verbs = {words.partition(" ")[0] for words in EXAMPLES}
-    own = [
-        word for word in context.command_path.split()[1:] if word != "make"
-    ]  # `atlas` needs no second word
+    own = [word for word in context.command_path.split()[1:] if word != "make"]  # which `atlas` goes without
     asked = _parsed(path)
     plain = {key: value for key, value in asked.items() if key not in verbs or not isinstance(value, dict)}
     found = {}
     for key, value in {**plain, **_table_of(own, asked)}.items():
-        name = key.replace("-", "_")
-        if name not in taken:
-            known = (str(other).replace("_", "-") for other in taken)
+        part = taken.get(_key(key))
+        if part is None:
             raise typer.BadParameter(
-                f"{path} sets {key!r}, which {own[-1]} does not take; closest: {closest(key, known)}",
+                f"{path} sets {key!r}, which {own[-1]} does not take; closest: {closest(_key(key), taken)}",
                 param_hint="'--config'",
             )
-        found[name] = _as_written(value, getattr(taken[name], "multiple", False))
+        found[part.name] = _as_written(value, getattr(part, "multiple", False))
     context.default_map = {**(context.default_map or {}), **found}
     return path
+
+
+def _key(word: str) -> str:
+    """An option's or argument's name as a file has it."""
+    return word.lstrip("-").replace("_", "-")
 
 
 def _parsed(path: Path) -> dict[str, Any]:

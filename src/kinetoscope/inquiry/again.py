@@ -93,13 +93,12 @@ def options_of(record: Mapping[str, Any], start: str | Video) -> Options:
         raise SettingInvalid(
             f"the record's objective {objective!r} was made by hand; repeat it in Python, by visualize"
         )
-    position, optimal = settings.get("position"), _of(settings, "optimal")
-    account = _of(settings, "decompose")
+    position, optimal, account = (_of(settings, key) for key in ("position", "optimal", "decompose"))
     _of(account, str(_of(account, "formulation")))
     return Options(
         objective=objective,
         position=None if position is None else tuple(position),
-        size=tuple(_of(settings, "size")),
+        size=tuple(_of(settings, "size") or _unknown("size")),
         preset=str(_of(settings, "preset")),
         optimal=_made(OptimalSettings if "contrast" in optimal else AdamSettings, optimal),
         motion=_made(DecomposeSettings, account),

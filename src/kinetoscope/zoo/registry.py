@@ -48,7 +48,8 @@ def load_model(
     `weights_sha256`).
 
     Args:
-        name: a registered name, `torchvision:NAME`, `package.module:factory` or `path/to/file.py:factory`.
+        name: a registered name, of this package or of another one's entry point in `kinetoscope.models`,
+            `torchvision:NAME`, `hf:NAME`, `package.module:factory` or `path/to/file.py:factory`.
         weights: `default` (shipped; published, from the cache or else downloaded into it; or as the factory
             made them), `random`, a file as `checkpoints.read_weights` takes it, or its https address; for
             torchvision also a name such as `KINETICS400_V1`.
