@@ -41,9 +41,13 @@ def load_result(folder: str | Path) -> UnitResult:
         RecordUnreadable: no finished result lies there, it is damaged, or another version wrote it in a form
             that this one does not know.
 
-    Example:
-        result = kinetoscope.load_result("out/conv3b/0")
-        print(result, result.decomposition.velocity.shape)
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> ks.visualize(model, "conv1", 5, size=(6, 16, 24), steps=2, seeds=1).save("out")
+        PosixPath('out/index.html')
+        >>> result = ks.load_result("out/conv1/5")
+        >>> result.decomposition.velocity.shape  # steps, (x, y), rows, columns
+        torch.Size([5, 2, 16, 24])
     """
     folder = Path(folder)
     if not (folder / UNIT_FILE).exists():

@@ -72,6 +72,13 @@ def visualize_each(
             anything is computed.
         ModelUnusable: later, where no gradient from the layer reaches the clip.
         DeviceFull: later, where even one clip is too much for the device's memory.
+
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> for result in ks.visualize_each(model, "conv1", [0, 1], size=(6, 16, 24), steps=2, seeds=1):
+        ...     print(result.record["unit"], len(result.optimal.history))
+        0 2
+        1 2
     """
     options = Options(
         card=card,
@@ -119,9 +126,13 @@ def visualize(
     Returns:
         A list of results, which shows itself as a contact sheet in a notebook.
 
-    Example:
-        results = visualize(model, layer="conv3b", units=[0, 1], seed=0)
-        results[0].save("out")
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> results = ks.visualize(model, layer="conv1", units=[0, 1], size=(6, 16, 24), steps=2, seeds=1)
+        >>> results[0].video.shape
+        torch.Size([6, 3, 16, 24])
+        >>> results[0].save("out")
+        PosixPath('out/conv1/0')
     """
     each = visualize_each(
         model,

@@ -82,6 +82,13 @@ def list_layers(
     Raises:
         ClipTooSmall: the clip does not go through the whole model.
         ModelUnusable: TorchScript, weights that are not there yet, or the forward pass fails.
+
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> for row in ks.list_layers(model, ks.card_of(model))[:2]:
+        ...     print(row.name, row.units, row.map_shape)
+        conv1 24 (16, 32, 32)
+        norm1 24 (16, 32, 32)
     """
     rows, stopped = list_reached(model, card, size=size)
     if stopped is not None:

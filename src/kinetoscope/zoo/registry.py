@@ -61,6 +61,11 @@ def load_model(
         ModelUnusable: the weights cannot be had or do not fit, or the model cannot be visualised.
         OutputUnwritable: the cache cannot be written.
         SettingInvalid: `num_classes` for a model whose outputs are fixed.
+
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> ks.load_model("c3d", weights="random", seed=3, num_classes=7).kinetoscope_weights["name"]
+        'random'
     """
     entry = None if ":" in name else find_entry(name)
     fixed = entry.classes if entry else None
