@@ -1,5 +1,6 @@
 """What verbs do is there by name in Python, and the command as a module."""
 
+import doctest
 import inspect
 import pkgutil
 import subprocess
@@ -13,6 +14,7 @@ from torch import nn
 
 import kinetoscope as ks
 from kinetoscope.errors import LayerNotFound, UnitOutOfRange, VideoUnreadable
+from kinetoscope.render.frames import encode_mp4
 
 VERBS = (
     "attribute",
@@ -50,8 +52,33 @@ def test_every_verb_is_public_and_told(name: str) -> None:
     assert signature.return_annotation is not inspect.Signature.empty
     untyped = [p for p in signature.parameters.values() if p.annotation is inspect.Parameter.empty]
     assert untyped == []
-    for part in ("Args:", "Raises:", "Example:"):
+    for part in ("Args:", "Raises:", "Examples:"):
         assert part in (function.__doc__ or ""), part
+
+
+def told_by_example() -> list[str]:
+    """Public functions, and what else shows how it is used."""
+    shown = (name for name in ks.__all__ if "Examples:" in (inspect.getdoc(getattr(ks, name)) or ""))
+    functions = (name for name in ks.__all__ if inspect.isfunction(getattr(ks, name)))
+    return sorted({*shown, *functions})
+
+
+@pytest.mark.parametrize("name", told_by_example())
+def test_every_public_function_has_an_example_that_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    film = np.random.default_rng(0).random((16, 16, 24, 3)) * 255
+    (tmp_path / "clips").mkdir()
+    for place in ("clip.mp4", "clips/one.mp4"):
+        Path(place).write_bytes(encode_mp4(film.astype(np.uint8), fps=8))
+    names = {"ks": ks, "torch": torch, "nn": nn}
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(verbose=False)
+    (example,) = finder.find(getattr(ks, name), name, module=False, globs=names)
+    assert example.examples, "give it an example"
+    told: list[str] = []
+    runner.run(example, out=told.append)
+    assert told == []
 
 
 def test_no_module_takes_the_place_of_a_public_name() -> None:

@@ -88,7 +88,12 @@ class ModelCard:
 
 
 def card_of(model: nn.Module) -> ModelCard:
-    """The model's own card, or a guess: channels of its first convolution, and the default clip."""
+    """The model's own card, or a guess: channels of its first convolution, and the default clip.
+
+    Examples:
+        >>> ks.card_of(ks.load_model("motion13")).clip  # frames, height, width
+        (16, 64, 64)
+    """
     card = getattr(model, "kinetoscope_card", None)
     if card is None:
         convolutions = (m for m in model.modules() if isinstance(m, (nn.Conv3d, nn.Conv2d)))

@@ -161,6 +161,10 @@ def natural_metric(clips: Sequence[Video]) -> NaturalMetric:
 
     Raises:
         SettingInvalid: no clip, clips too small or of different channels, or none that varies.
+
+    Examples:
+        >>> metric = ks.natural_metric([ks.read_video("clip.mp4")])
+        >>> card = ks.ModelCard(clip=(8, 32, 48), metric=metric)
     """
     if not clips:
         raise SettingInvalid("a metric is measured on at least one clip; none was given")

@@ -41,9 +41,13 @@ def load_result(folder: str | Path) -> UnitResult:
         RecordUnreadable: no finished result lies there, it is damaged, or another version wrote it in a form
             that this one does not know.
 
-    Example:
-        result = kinetoscope.load_result("out/conv3b/0")
-        print(result, result.decomposition.velocity.shape)
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> ks.visualize(model, "conv1", 5, size=(6, 16, 24), steps=2, seeds=1).save("out")
+        PosixPath('out/index.html')
+        >>> result = ks.load_result("out/conv1/5")
+        >>> result.decomposition.velocity.shape  # steps, (x, y), rows, columns
+        torch.Size([5, 2, 16, 24])
     """
     folder = Path(folder)
     if not (folder / UNIT_FILE).exists():
@@ -160,8 +164,9 @@ def _number(value: float | None, null: float = float("nan")) -> float:
 def _made(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
     """A dataclass of numbers and words from its JSON: lists become tuples, unknown keys are left out."""
     known = [part for part in fields(kind) if part.name in values or part.default is MISSING]
-    return kind(**{part.name: _tuples(values[part.name]) for part in known})
+    return kind(**{part.name: tuples(values[part.name]) for part in known})
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def tuples(value: Any) -> Any:
+    """Lists in plain JSON as the tuples they were."""
+    return tuple(tuples(item) for item in value) if isinstance(value, list) else value

@@ -284,10 +284,12 @@ class UnitResult:
 class Results(list[UnitResult]):
     """A list of results that shows itself as a contact sheet: a picture of each unit beside the others.
 
-    Example:
-        results = kinetoscope.visualize(model, layer="conv3b", units=[0, 1])
-        results.plot().savefig("units.png")
-        results.save("out")
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> results = ks.visualize(model, "conv1", [0, 1], size=(6, 16, 24), steps=2, seeds=1)
+        >>> results.plot().savefig("units.png")
+        >>> results.save("out")
+        PosixPath('out/index.html')
     """
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from kinetoscope.card import ModelCard
 from kinetoscope.errors import ClipTooSmall, ModelUnusable
-from kinetoscope.units.layers import ReceptiveField, list_layers
+from kinetoscope.units.layers import ReceptiveField, list_layers, list_reached
 
 CARD = ModelCard(clip=(6, 10, 14), channels=3)
 
@@ -35,13 +35,33 @@ class Odd(nn.Module):
 
 def test_layers_are_listed_as_they_run() -> None:
     rows = {row.name: row for row in list_layers(Odd().train(), CARD)}
-    assert list(rows) == ["conv", "act", "norm", "lstm", "fc"]
+    assert list(rows) == ["conv", "norm", "act", "lstm", "fc"]
     assert rows["conv"].output_shape == (4, 4, 8, 12)
     assert rows["act"].output_shape == (4, 4, 8, 12), "the first of two calls counts"
     assert (rows["fc"].type, rows["fc"].output_shape, rows["fc"].units) == ("Linear", (2,), 2)
     assert rows["lstm"].output_shape == (4, 5)
     assert rows["norm"].receptive_field.width == 3
     assert (rows["act"].calls, rows["fc"].calls) == (2, 1)
+
+
+class Backwards(nn.Module):
+    """Parts that are named in another order than they run, one block inside another, and one left out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.unused = nn.Linear(2, 3), nn.Linear(2, 3)
+        self.body = nn.ModuleDict({"late": nn.Conv3d(4, 2, 1), "early": nn.Sequential(nn.Conv3d(3, 4, 3))})
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body["late"](self.body["early"](x)).mean((2, 3, 4)))
+
+
+def test_layers_are_listed_from_input_to_output_and_blocks_before_their_parts() -> None:
+    names = [row.name for row in list_layers(Backwards(), CARD)]
+    assert names == ["body.early", "body.early.0", "body.late", "head"]
+    rows, stopped = list_reached(Backwards(), ModelCard(clip=(6, 10, 14), channels=3), size=(2, 10, 14))
+    assert stopped is not None
+    assert [row.name for row in rows] == names, "as with a clip that goes all the way"
 
 
 def test_listing_leaves_the_model_alone() -> None:

@@ -242,10 +242,11 @@ def feature_maps(
         UnitOutOfRange: no such unit.
         ClipTooSmall, ModelUnusable: as their names say.
 
-    Example:
-        model = kinetoscope.load_model("c3d", weights="random")
-        found = kinetoscope.feature_maps(model, "conv1", [0, 3], kinetoscope.read_video("clip.mp4"))
-        print(found.maps.shape)
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> found = ks.feature_maps(model, "conv1", [0, 3], torch.rand(16, 3, 32, 48))
+        >>> found.maps.shape  # units, steps, rows, columns
+        torch.Size([2, 16, 16, 24])
     """
     card = card or card_of(model)
     size = (video.shape[2], video.shape[3])

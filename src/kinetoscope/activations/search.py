@@ -93,10 +93,11 @@ def search(
         UnitOutOfRange: no such unit.
         VideoUnreadable: no videos below the folder.
 
-    Example:
-        model = kinetoscope.load_model("motion13")
-        for hit in kinetoscope.search(model, "fc", ["up"], "videos", count=3).hits[2]:
-            print(hit.source, hit.box[0], hit.response)
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> found = ks.search(model, "conv1", [0], "clips", count=2)  # a folder of films
+        >>> len(found.hits[0])  # each with its source, box and response, the largest first
+        2
     """
     if count < 1:
         raise SettingInvalid(f"{count} clips per unit were asked for; give at least 1")

@@ -81,11 +81,11 @@ def attribute(
         SettingInvalid: no such method.
         LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable: as their names say.
 
-    Example:
-        model = kinetoscope.load_model("motion13")
-        clip = torch.rand(16, 3, 64, 64)
-        found = kinetoscope.attribute(model, clip, "up-left", method="grad-cam")
-        print(found.map.shape, found.response)
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> found = ks.attribute(model, torch.rand(16, 3, 64, 64), "up-left", method="grad-cam")
+        >>> found.map.shape  # frames, rows, columns
+        torch.Size([16, 64, 64])
     """
     if method not in METHODS:
         raise SettingInvalid(f"no method is called {method!r}; closest: {closest(method, METHODS)}")

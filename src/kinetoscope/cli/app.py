@@ -11,13 +11,16 @@ from .attribute import attribute
 from .decode import decode
 from .decompose import decompose
 from .demo import demo
+from .dress import dress
 from .evaluate import evaluate
+from .examples import welcome
 from .feature_maps import feature_maps
 from .gallery import gallery
 from .kernels import kernels
 from .layers import layers
 from .models import models
-from .options import Debug
+from .options import Context, Debug
+from .redo import redo
 from .sanity import sanity
 from .search import search
 from .temporal import temporal
@@ -25,9 +28,7 @@ from .train import train
 from .tune import tune
 from .visualize import visualize
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app = typer.Typer(invoke_without_command=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def _show_version(asked: bool) -> bool:
@@ -39,19 +40,24 @@ def _show_version(asked: bool) -> bool:
 
 @app.callback()
 def kinetoscope(
+    context: Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Debug = False,
 ) -> None:
     """See what a unit of a 3D video network looks for: its optimal input, texture and motion."""
+    if context.invoked_subcommand is None:
+        typer.echo(welcome())
 
 
 VERBS = (
-    demo, models, layers, visualize, decompose, sanity, ablate,
+    demo, models, layers, visualize, redo, decompose, sanity, ablate,
     feature_maps, kernels, attribute, search, decode, temporal, train, tune, gallery,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)
 app.add_typer(atlas, name="atlas")
 app.add_typer(evaluate, name="evaluate")
+for group, before in ((app, ""), (atlas, "atlas "), (evaluate, "evaluate ")):
+    dress(group, before)

@@ -81,7 +81,7 @@ def _run(asked: Decompose, clip: "Video") -> None:
             formulation=None if asked.formulation is None else asked.formulation.value,
             seed=asked.seed,
             device=asked.device,
-            progress=reporter.step,
+            progress=lambda index, step, steps: reporter.step(index, step, steps, "taking apart"),
         )
         record = {**result.record, **named, "request": asked.to_json(), "versions": versions()}
         save_decomposition(dataclasses.replace(result, record=record), out, scale=scale)

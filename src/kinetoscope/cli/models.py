@@ -15,6 +15,8 @@ def models(as_json: Json = False, debug: Debug = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
+    from ..errors import one_line
+    from ..zoo.elsewhere import registered_elsewhere
     from .table import print_table
 
     cells = []
@@ -30,4 +32,7 @@ def models(as_json: Json = False, debug: Debug = False) -> None:
     print_table(["model", "architecture", "parameters", "clip (TxHxW)", "weights"], cells)
     for row in rows:
         typer.echo(f"{row['name']}: {row['citation']}")
-    typer.echo("Also: torchvision:NAME, package.module:factory, path/to/file.py:factory")
+    for name, point in registered_elsewhere().items():
+        package = point.dist.name if point.dist else "another package"
+        typer.echo(one_line(f"{name}: registered by {package} as {point.value}"))
+    typer.echo("Also: torchvision:NAME, hf:NAME, package.module:factory, path/to/file.py:factory")

@@ -39,7 +39,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A registered name, torchvision:NAME, package.module:factory or path/to/file.py:factory.",
+        help="A registered name, torchvision:NAME, hf:NAME, package.module:factory or file.py:factory.",
     ),
 ]
 MotionScale = Annotated[

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 
@@ -42,21 +43,22 @@ class Reporter:
         if self._bar is not None:
             self._bar.stop()
 
-    def step(self, index: int, step: int, steps: int) -> None:
-        """Step number `step` of `steps` of the item `index` is done."""
-        label = f"{self._names[index]} ({index + 1} of {len(self._names)})"
+    def step(self, index: int, step: int, steps: int, doing: str = "") -> None:
+        """Step number `step` of `steps` of the item `index` is done; `doing` says what comes next."""
+        label = f"{self._names[index]} ({index + 1} of {len(self._names)})" + (doing and f": {doing}")
         if self._bar is not None:
             self._bar.update(self._task, description=label, completed=step, total=steps)
         elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
-            self._line(f"{label}: step {step} of {steps}")
+            self._line(f"{label}{',' if doing else ':'} step {step} of {steps}")
 
-    def overall(self, done: float) -> None:
-        """So many of all items are done, parts of items counted: for items that are worked on at once."""
-        count = len(self._names)
+    def overall(self, done: float, now: Sequence[int] = ()) -> None:
+        """So many of all items are done, parts counted, and these are worked on at once."""
+        count, words = len(self._names), ", ".join(self._names[index] for index in now)
         if self._bar is not None:
-            self._bar.update(self._task, description="units", completed=done, total=count)
+            self._bar.update(self._task, description=words or "units", completed=done, total=count)
         elif time.monotonic() - self._told >= _SECONDS_BETWEEN_LINES:
-            self._line(f"{self._done} of {count} finished, {done / count:.0%} of the work")
+            at = f"; now {words}" if words else ""
+            self._line(f"{self._done} of {count} finished, {done / count:.0%} of the work{at}")
 
     def paced(self, done: int, words: str) -> None:
         """So many of all items are finished; `words` say how fast it goes."""

@@ -117,7 +117,11 @@ Work = Callable[[Run, list[int], Reporter], None]
 
 def one_by_one(run: Run, units: list[int], reporter: Reporter) -> None:
     """In this process, which is what a large network or a GPU wants."""
-    compute(run, units, reporter.step, reporter.finished)
+
+    def told(index: int, step: int, steps: int) -> None:
+        reporter.step(index, step, steps, "searching" if step < steps else "taking apart and drawing")
+
+    compute(run, units, told, reporter.finished)
 
 
 def run_units(run: Run, *, force: bool = False, quiet: bool = False, work: Work = one_by_one) -> Path:

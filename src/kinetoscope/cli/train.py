@@ -52,7 +52,7 @@ def train(
                     resume=resume,
                     device=device,
                     devices=devices,
-                    progress=lambda step, steps: reporter.step(0, step, steps),
+                    progress=lambda step, steps: reporter.step(0, step, steps, "training"),
                     note=reporter.note,
                 )
             except Interrupted as stop:

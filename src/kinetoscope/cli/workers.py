@@ -140,7 +140,8 @@ def _listen(ends: Sequence[Connection], done: dict[int, float], reporter: Report
                 reporter.finished(order.index(message.unit), message.seconds)
             else:
                 done[message.unit] = min(message.step / message.steps, 0.99)
-            reporter.overall(sum(done.values()))
+            now = [order.index(unit) for unit, share in done.items() if 0 < share < 1]
+            reporter.overall(sum(done.values()), now)
 
 
 def _work(job: Job, sending: Connection) -> None:

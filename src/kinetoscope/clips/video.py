@@ -45,6 +45,10 @@ def read_video(
         VideoUnreadable: missing, empty, damaged, not RGB, out of range, or too large.
         ClipTooSmall: fewer than two frames.
         SettingInvalid: `max_frames` below 2.
+
+    Examples:
+        >>> ks.read_video("clip.mp4", max_frames=4).shape  # frames, channels, rows, columns
+        torch.Size([4, 3, 16, 24])
     """
     path = Path(path)
     if max_frames is not None and max_frames < 2:

@@ -140,10 +140,11 @@ def ablate(
         ModelUnusable: the unit is dead, so that there is nothing to compare.
         LayerNotFound, UnitOutOfRange, ClipTooSmall, SettingInvalid: as their names say.
 
-    Example:
-        found = kinetoscope.ablate(kinetoscope.load_model("motion13"), "fc", "up", steps=32)
-        for variant in found.variants:
-            print(variant.name, variant.numbers["activation_kept"], variant.numbers["label"])
+    Examples:
+        >>> from kinetoscope.motion.paper import PaperSettings
+        >>> model, few = ks.load_model("motion13"), PaperSettings(steps=2)  # 2000 as published
+        >>> found = ks.ablate(model, "conv1", 2, size=(6, 16, 24), steps=2, paper=few)
+        >>> kept = {variant.name: variant.numbers["activation_kept"] for variant in found.variants}
     """
     options = Options(
         card=card,

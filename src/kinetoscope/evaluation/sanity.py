@@ -112,9 +112,9 @@ def check_sanity(
     Raises:
         LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say.
 
-    Example:
-        found = kinetoscope.check_sanity(kinetoscope.load_model("motion13"), "conv3b", 5, steps=32)
-        print({check.name: check.numbers["drives_unit"] for check in found.checks})
+    Examples:
+        >>> found = ks.check_sanity(ks.load_model("motion13"), "conv1", 2, size=(6, 16, 24), steps=2)
+        >>> drives = {check.name: check.numbers["drives_unit"] for check in found.checks}
     """
     options = Options(
         card=card,

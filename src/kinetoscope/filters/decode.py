@@ -78,7 +78,13 @@ def decode_filter(
     *,
     size: tuple[int, int, int] | None = None,
 ) -> DecodedFilter:
-    """Decode one unit by substitution; arguments and errors as for `decode_filters`."""
+    """Decode one unit by substitution; arguments and errors as for `decode_filters`.
+
+    Examples:
+        >>> found = ks.decode_filter(ks.load_model("lenet"), layer="conv3", unit=0, unpool="bicubic")
+        >>> found.decoded.shape  # channels, rows, columns
+        torch.Size([1, 14, 14])
+    """
     return next(decode_filters(model, layer, [unit], unpool, size=size))
 
 

@@ -33,10 +33,12 @@ def decompose(video: Video, settings: DecomposeSettings | None = None, *, seed: 
         ClipTooSmall: fewer than two frames, or frames under 8 x 8.
         SettingInvalid: not a (T, C, H, W) float tensor of finite values in [0, 1].
 
-    Example:
-        parts = kinetoscope.decompose(kinetoscope.read_video("clip.mp4"))
-        print(parts.velocity.mean(dim=(0, 2, 3)))  # (x, y), pixels per frame
-        parts.save("taken-apart")
+    Examples:
+        >>> parts = ks.decompose(ks.read_video("clip.mp4"))
+        >>> parts.velocity.mean(dim=(0, 2, 3)).shape  # (x, y), pixels per frame
+        torch.Size([2])
+        >>> parts.save("taken-apart")
+        PosixPath('taken-apart')
     """
     parts = taken_apart(video, settings, seed=seed)
     return replace(parts, video=video.detach().float().clamp(0, 1), seed=seed)
@@ -62,9 +64,12 @@ def decompose_all(
     Raises:
         ClipTooSmall, SettingInvalid: as for `decompose`; also where B is 0.
 
-    Example:
-        for parts in kinetoscope.decompose_all(torch.stack(clips)):
-            print(parts.variance_explained)
+    Examples:
+        >>> clips = [torch.rand(4, 3, 16, 24) for _ in range(2)]
+        >>> for parts in ks.decompose_all(torch.stack(clips)):
+        ...     print(sorted(parts.variance_explained))
+        ['coherent', 'jitter', 'light', 'residual']
+        ['coherent', 'jitter', 'light', 'residual']
     """
     accounts = all_taken_apart(videos, settings, seed=seed)
     shown = videos.detach().float().clamp(0, 1)

@@ -35,6 +35,9 @@ REPEAT_SHARE = 4
 Progress = Callable[[int, int, int], None]
 """Called with the unit's index in the list, the step, and the number of steps."""
 
+Watch = Callable[[int, int, float], None]
+"""Called with a unit's channel, the step, and the unit's response at that step."""
+
 Item, Made = TypeVar("Item"), TypeVar("Made")
 
 StepProgress = Callable[[int, int], None]
@@ -56,10 +59,12 @@ class Inquiry:
     Attributes:
         request: what is looked at, and how.
         progress: told about every step.
+        watch: told the response at every step of the run that is shown.
     """
 
     request: Request
     progress: Progress | None = None
+    watch: Watch | None = None
 
     @contextmanager
     def listening(self, units: Sequence[int]) -> Iterator[tuple[Forward, list[Objective]]]:
@@ -127,6 +132,7 @@ class Inquiry:
         generators: Sequence[torch.Generator],
         banked: Sequence[Beginning] = (),
         progress: StepProgress | None = None,
+        watch: Watch | None = None,
     ) -> list[Optimal]:
         """One optimal input per objective, from where this request begins; for use inside `listening`."""
         return find_optima(
@@ -141,6 +147,7 @@ class Inquiry:
             sizes=self.request.sizes,
             device=self.request.device,
             progress=progress,
+            watch=watch,
         )
 
     def first_clip(self, unit: int) -> Video:
@@ -206,10 +213,16 @@ class Inquiry:
                         before = sum(settings.steps for settings in runs[:run])
                         self.progress(done, before + step, sum(settings.steps for settings in runs))
 
+                def see(place: int, step: int, response: float) -> None:
+                    if self.watch is not None and run == 0:
+                        self.watch(units[place], step, response)
+
                 generators = [unit_generator(seed + run, unit) for unit in units]
                 # agreement between seeds says nothing about the unit where both began with the same stimulus
                 known = banked if run == 0 else []
-                return self.optima(forward, objectives, runs[run], generators, known, report)
+                return self.optima(
+                    forward, objectives, runs[run], generators, known, report, see if self.watch else None
+                )
 
             found = zip(*(optima(run) for run in range(len(runs))), strict=True)
             return [_Found(unit, optima) for unit, optima in zip(units, found, strict=True)]
@@ -291,6 +304,7 @@ class Inquiry:
             confidence=confidence,
             record={
                 **self.request.to_json(unit),
+                "threads": torch.get_num_threads(),
                 "search": None if optimal.notes is None else asdict(optimal.notes),
                 "steps": optimal.steps,
                 "seconds": {

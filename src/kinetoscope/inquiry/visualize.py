@@ -12,7 +12,7 @@ from ..results import Results, UnitResult
 from ..types import Video
 from ..units.vectors import Vectors
 from .request import SEEDS, Options
-from .run import Inquiry, Progress
+from .run import Inquiry, Progress, Watch
 from .settle import request_for
 
 
@@ -38,6 +38,7 @@ def visualize_each(
     vectors: Vectors | None = None,
     networks: Sequence[nn.Module] = (),
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[UnitResult]:
     """Visualize units of a layer, giving each as soon as it is finished.
 
@@ -69,12 +70,21 @@ def visualize_each(
         vectors: directions in the layer's channels; they are the units then, by row.
         networks: further networks of the same architecture; what is maximized is the mean over all.
         progress: called with the unit's place among `units`, the step, and the number of steps.
+        watch: called with the unit's channel, the step, from 1, and the unit's response there, for every step
+            of the run that is shown: curves while they grow. Afterwards they are `optimal.history`.
 
     Raises:
         LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say, before
             anything is computed.
         ModelUnusable: later, where no gradient from the layer reaches the clip.
         DeviceFull: later, where even one clip is too much for the device's memory.
+
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> for result in ks.visualize_each(model, "conv1", [0, 1], size=(6, 16, 24), steps=2, seeds=1):
+        ...     print(result.record["unit"], len(result.optimal.history))
+        0 2
+        1 2
     """
     options = Options(
         card=card,
@@ -94,7 +104,7 @@ def visualize_each(
         vectors=vectors,
         networks=networks,
     )
-    return Inquiry(request_for(model, layer, units, options), progress).results()
+    return Inquiry(request_for(model, layer, units, options), progress, watch).results()
 
 
 def visualize(
@@ -119,15 +129,20 @@ def visualize(
     vectors: Vectors | None = None,
     networks: Sequence[nn.Module] = (),
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Results:
     """Visualize units of a layer; arguments and errors as for `visualize_each`.
 
     Returns:
         A list of results, which shows itself as a contact sheet in a notebook.
 
-    Example:
-        results = visualize(model, layer="conv3b", units=[0, 1], seed=0)
-        results[0].save("out")
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> results = ks.visualize(model, layer="conv1", units=[0, 1], size=(6, 16, 24), steps=2, seeds=1)
+        >>> results[0].video.shape
+        torch.Size([6, 3, 16, 24])
+        >>> results[0].save("out")
+        PosixPath('out/conv1/0')
     """
     each = visualize_each(
         model,
@@ -150,5 +165,6 @@ def visualize(
         vectors=vectors,
         networks=networks,
         progress=progress,
+        watch=watch,
     )
     return Results(each)

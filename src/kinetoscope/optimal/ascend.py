@@ -120,6 +120,7 @@ def maximize(
     *,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    watch: Callable[[int, int, float], None] | None = None,
 ) -> list[Optimal]:
     """Find one optimal input per objective, all in one batch.
 
@@ -129,6 +130,7 @@ def maximize(
         shape: of a clip, (C, T, H, W).
         generators: one per clip; draws its start and its transforms, on the CPU.
         progress: called with the step and the number of steps.
+        watch: called with an objective's place, its step, from 1, and its response there.
 
     Returns:
         One result per objective; `video` is (T, C, H, W) on `device`.
@@ -151,6 +153,9 @@ def maximize(
         with torch.no_grad():
             values = [objective(clip) for objective, clip in zip(objectives, clips, strict=True)]
             history.append(torch.cat(values))
+        if watch is not None:
+            for place, response in enumerate(history[-1].tolist()):
+                watch(place, step + 1, response)
         if progress is not None:
             progress(step + 1, settings.steps)
     videos = parameters.video().detach().transpose(1, 2)

@@ -43,6 +43,7 @@ def natural_optima(
     sizes: Sequence[Size] = (),
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    watch: Callable[[int, int, float], None] | None = None,
 ) -> list[Optimal]:
     """Find one optimal input per objective, all in one batch.
 
@@ -57,6 +58,7 @@ def natural_optima(
         sizes: height and width of the first and the last stage of a search coarse to fine; empty: one ascent
             at the clip's size.
         progress: called with the step and the number of steps.
+        watch: called with an objective's place, its step, from 1, and its response there.
 
     Returns:
         One result per objective; `video` is (T, C, H, W) on `device`.
@@ -65,6 +67,7 @@ def natural_optima(
     search = Passes(
         forward, objectives, shape[1], settings.steps, settings.leak, progress, [[] for _ in objectives]
     )
+    search.watch = watch
     first, again, calming = settings.shares(bool(banked))
     climb = _begin(
         search, settings, MetricOperator(metric, _held(settings, shape), device), generators, start

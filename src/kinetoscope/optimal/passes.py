@@ -24,6 +24,7 @@ class Passes:
         progress: called with the step and the number of steps.
         history: per objective, the response of each step.
         taken: steps so far.
+        watch: called with an objective's place, its step, from 1, and its response there.
     """
 
     forward: Forward
@@ -34,6 +35,7 @@ class Passes:
     progress: Callable[[int, int], None] | None
     history: list[list[float]] = field(default_factory=list)
     taken: int = 0
+    watch: Callable[[int, int, float], None] | None = None
 
     def shown(self, x: Tensor) -> Tensor:
         """Clips in [0, 1]; a still image in every frame."""
@@ -85,6 +87,8 @@ class Passes:
         """Note the responses of a step, and tell how far the search is."""
         for unit, value in zip(chosen, values.tolist(), strict=True):
             self.history[unit].append(value)
+            if self.watch is not None:
+                self.watch(unit, len(self.history[unit]), value)
         self.taken = min(self.taken + 1, self.steps)
         if self.progress is not None:
             self.progress(self.taken, self.steps)

@@ -39,6 +39,7 @@ def find_optima(
     sizes: Sequence[Size] = (),
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
+    watch: Callable[[int, int, float], None] | None = None,
 ) -> list[Optimal]:
     """One optimal input per objective, in the way the settings are for; arguments as for `natural_optima`.
 
@@ -57,8 +58,11 @@ def find_optima(
             sizes=sizes,
             device=device,
             progress=progress,
+            watch=watch,
         )
-    return ascend.maximize(forward, objectives, shape, settings, generators, device=device, progress=progress)
+    return ascend.maximize(
+        forward, objectives, shape, settings, generators, device=device, progress=progress, watch=watch
+    )
 
 
 def start_clip(

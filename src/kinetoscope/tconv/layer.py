@@ -25,6 +25,11 @@ class Conv3T(nn.Conv3d):
     The state dict of the official code loads: it holds `weight` as well, which is passed over. A new layer
     stands still and draws its first slice as `Conv3d` draws kernels; the official code draws from N(0, 1),
     which makes no difference before batch norm.
+
+    Examples:
+        >>> layer = ks.Conv3T(3, 8, kernel_size=(3, 5, 5), padding=(1, 2, 2))  # as nn.Conv3d
+        >>> layer(torch.rand(1, 3, 8, 24, 32)).shape
+        torch.Size([1, 8, 8, 24, 32])
     """
 
     first_weight: nn.Parameter

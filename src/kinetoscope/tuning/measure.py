@@ -61,9 +61,11 @@ def tune(
         SettingInvalid: a contrast out of range, or pictures of another layer, other weights or several sizes.
         VideoUnreadable: a natural video cannot be read.
 
-    Example:
-        tuning = kinetoscope.tune(model, layer="conv3b", units=[0, 1])
-        print(tuning.units[0].gratings.direction_deg, tuning.units[0].gratings.dsi)
+    Examples:
+        >>> tuning = ks.tune(ks.load_model("motion13"), layer="conv1", units=[0], size=(8, 32, 48))
+        >>> best = tuning.units[0].gratings
+        >>> 0 <= best.direction_deg < 360, 0 <= best.dsi <= 1
+        (True, True)
     """
     if not 0 < contrast <= 0.35:
         raise SettingInvalid(f"contrast is {contrast}; give a root mean square in (0, 0.35]")

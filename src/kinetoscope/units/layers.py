@@ -1,6 +1,6 @@
 """Which layers a model has, how large their outputs are, and how much of the clip their units see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
@@ -69,7 +69,7 @@ class LayerInfo:
 def list_layers(
     model: nn.Module, card: ModelCard, *, size: tuple[int, int, int] | None = None
 ) -> list[LayerInfo]:
-    """List the layers that a forward pass reaches, in the order of `named_modules()`.
+    """List the layers that a forward pass reaches, from input to output, blocks before what is in them.
 
     Shapes and receptive fields are found without arithmetic (meta tensors); a model that looks at values in
     its forward pass is run once on a blank clip instead.
@@ -82,6 +82,13 @@ def list_layers(
     Raises:
         ClipTooSmall: the clip does not go through the whole model.
         ModelUnusable: TorchScript, weights that are not there yet, or the forward pass fails.
+
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> for row in ks.list_layers(model, ks.card_of(model))[:2]:
+        ...     print(row.name, row.units, row.map_shape)
+        conv1 24 (16, 32, 32)
+        norm1 24 (16, 32, 32)
     """
     rows, stopped = list_reached(model, card, size=size)
     if stopped is not None:
@@ -106,14 +113,30 @@ def list_reached(
     rows, stopped = meta_first(lambda device: _probe(model, (1, card.channels, *clip), device))
     names = [name for name, _ in model.named_modules() if name]
     if stopped is None:
+        names = _from_input_to_output(names, list(rows))
         return [_describe(name, rows[name], clip) for name in names if name in rows], None
     native, fault = meta_first(lambda device: _probe(model, (1, card.channels, *card.clip), device))
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
     return [
         _describe(name, rows[name], clip) if name in rows else _unreached(name, kinds[name])
-        for name in names
+        for name in _from_input_to_output(names, [*rows, *native])
         if name in rows or name in native or fault is not None
     ], stopped
+
+
+def _from_input_to_output(names: Sequence[str], ended: Sequence[str]) -> list[str]:
+    """Names by the first call in or below each, blocks first; those that no clip reached come last.
+
+    Args:
+        names: as in `named_modules()`, so that a block stands before its parts.
+        ended: those whose call ended, in that order.
+    """
+    first: dict[str, int] = {}
+    for place, name in enumerate(ended):
+        parts = name.split(".")
+        for count in range(1, len(parts) + 1):
+            first.setdefault(".".join(parts[:count]), place)
+    return sorted(names, key=lambda name: first.get(name, len(ended)))
 
 
 def weighted_layers(

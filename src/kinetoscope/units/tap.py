@@ -203,6 +203,13 @@ def tap(
     """Cut a model open behind `layer`: `with tap(model, layer) as forward: output = forward(x)`.
 
     Arguments and errors as for `Tap`.
+
+    Examples:
+        >>> clips = torch.rand(1, 3, 16, 32, 48, requires_grad=True)
+        >>> with ks.tap(ks.load_model("motion13"), "conv1") as forward:
+        ...     forward(clips)[:, 5].mean().backward()
+        >>> clips.grad.shape
+        torch.Size([1, 3, 16, 32, 48])
     """
     return Tap(model, layer, units=units, device=device, precision=precision)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import ModelNotFound, closest
 from ..weights.download import Published
+from .elsewhere import registered_elsewhere
 
 
 @dataclass(frozen=True)
@@ -155,16 +156,19 @@ ENTRIES = (
 )
 
 
-def find_entry(name: str) -> Entry:
-    """The registered model of that name.
+def find_entry(name: str) -> Entry | None:
+    """The registered model of that name; None for one that another package has registered.
 
     Raises:
         ModelNotFound: there is none.
     """
     entries = {entry.name: entry for entry in ENTRIES}
     if name not in entries:
+        if name in registered_elsewhere():
+            return None
+        known = [*entries, *registered_elsewhere()]
         raise ModelNotFound(
-            f"no model is called {name!r}; closest: {closest(name, entries)}; others are written "
-            "torchvision:NAME, package.module:factory or path/to/file.py:factory"
+            f"no model is called {name!r}; closest: {closest(name, known)}; others are written "
+            "torchvision:NAME, hf:NAME, package.module:factory or path/to/file.py:factory"
         )
     return entries[name]

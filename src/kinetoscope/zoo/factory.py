@@ -1,4 +1,4 @@
-"""Models from elsewhere: torchvision's video models, and factories of the user's own."""
+"""Models from elsewhere: torchvision, transformers, other packages, and factories of the user's own."""
 
 import sys
 from collections.abc import Iterator
@@ -12,30 +12,39 @@ from torch import nn
 
 from ..card import ModelCard, card_of
 from ..errors import KinetoscopeError, ModelNotFound, ModelUnusable, SettingInvalid, closest, one_line
+from .elsewhere import registered_elsewhere
+from .hugging_face import load_hugging_face
 from .torchvision_video import load_torchvision
 
 
 def load_factory(
     name: str, *, weights: str = "default", num_classes: int | None = None
 ) -> tuple[nn.Module, ModelCard]:
-    """Make the model that `torchvision:NAME`, `package.module:factory` or `path/to/file.py:factory` means.
+    """Make the model that `torchvision:NAME`, `hf:NAME`, `package.module:factory` or a like name means.
 
     Args:
-        name: as above; `factory()` returns a module, or (module, ModelCard).
+        name: as above, `path/to/file.py:factory`, or one that another package has registered; `factory()`
+            returns a module, or (module, ModelCard).
         weights: `default` keeps what the factory gives, `random` draws anew all layers that know how to; for
-            torchvision see `load_torchvision`.
-        num_classes: for torchvision only.
+            torchvision see `load_torchvision`, for hf `load_hugging_face`.
+        num_classes: for torchvision and hf only.
 
     Raises:
         ModelNotFound: the package, file, factory or builder does not exist.
         ModelUnusable: the factory failed or gave something else, or torchvision does not work here.
         SettingInvalid: `num_classes` for a factory.
     """
+    if name.startswith("hf:"):
+        return load_hugging_face(name.removeprefix("hf:"), weights, num_classes)
     place, _, attribute = name.rpartition(":")
     if place == "torchvision":
         return load_torchvision(attribute, weights, num_classes)
     if num_classes is not None:
         raise SettingInvalid("num_classes is for registered models; let the factory itself set its outputs")
+    if (point := registered_elsewhere().get(name)) is not None:
+        with _guarded(name):
+            made = point.load()()
+        return _with_weights(*_unpacked(name, made), weights)
     if not place or not attribute:
         raise ModelNotFound(f"{name!r} is not package.module:factory or path/to/file.py:factory")
     is_file = place.endswith(".py")
@@ -52,7 +61,11 @@ def load_factory(
             raise ModelNotFound(f"{place} has no factory {attribute!r}; closest: {closest(attribute, known)}")
         with _guarded(name):
             made = factory()
-        model, card = _unpacked(name, made)
+        return _with_weights(*_unpacked(name, made), weights)
+
+
+def _with_weights(model: nn.Module, card: ModelCard, weights: str) -> tuple[nn.Module, ModelCard]:
+    """Draw anew all layers that know how to, where random weights are asked for."""
     if weights == "random":
         for part in model.modules():
             if callable(reset := getattr(part, "reset_parameters", None)):

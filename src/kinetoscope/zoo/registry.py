@@ -48,7 +48,8 @@ def load_model(
     `weights_sha256`).
 
     Args:
-        name: a registered name, `torchvision:NAME`, `package.module:factory` or `path/to/file.py:factory`.
+        name: a registered name, of this package or of another one's entry point in `kinetoscope.models`,
+            `torchvision:NAME`, `hf:NAME`, `package.module:factory` or `path/to/file.py:factory`.
         weights: `default` (shipped; published, from the cache or else downloaded into it; or as the factory
             made them), `random`, a file as `checkpoints.read_weights` takes it, or its https address; for
             torchvision also a name such as `KINETICS400_V1`.
@@ -60,6 +61,11 @@ def load_model(
         ModelUnusable: the weights cannot be had or do not fit, or the model cannot be visualised.
         OutputUnwritable: the cache cannot be written.
         SettingInvalid: `num_classes` for a model whose outputs are fixed.
+
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> ks.load_model("c3d", weights="random", seed=3, num_classes=7).kinetoscope_weights["name"]
+        'random'
     """
     entry = None if ":" in name else find_entry(name)
     fixed = entry.classes if entry else None
