@@ -34,7 +34,7 @@ TIERS = (
     {"zoo"},
     {"optimal", "motion", "filters", "activations", "attribution", "tuning", "synthetic"},
     {"inquiry"},
-    {"training", "evaluation"},
+    {"training", "evaluation", "bearings"},
     {"atlas", "gallery"},
     {"cli"},
     {"__main__", "__init__"},

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .attribution.attribute import Attribution as Attribution
     from .attribution.attribute import attribute as attribute
     from .attribution.methods import AttributionSettings as AttributionSettings
+    from .bearings.files import Compass as Compass
+    from .bearings.make import compass as compass
     from .card import ModelCard as ModelCard
     from .card import card_of as card_of
     from .clips.video import read_video as read_video
@@ -49,6 +51,7 @@ _PUBLIC = {
     "AdamSettings": "optimal.ascend",
     "Attribution": "attribution.attribute",
     "AttributionSettings": "attribution.methods",
+    "Compass": "bearings.files",
     "Conv3T": "tconv.layer",
     "DecomposeSettings": "motion.decompose",
     "Decomposition": "results",
@@ -67,6 +70,7 @@ _PUBLIC = {
     "attribute": "attribution.attribute",
     "card_of": "card",
     "check_sanity": "evaluation.sanity",
+    "compass": "bearings.make",
     "decode_filter": "filters.decode",
     "decompose": "inquiry.given",
     "decompose_all": "inquiry.given",

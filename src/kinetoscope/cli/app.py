@@ -8,6 +8,7 @@ from ..version import __version__
 from .ablate import ablate
 from .atlas import atlas
 from .attribute import attribute
+from .compass import compass
 from .decode import decode
 from .decompose import decompose
 from .demo import demo
@@ -49,7 +50,8 @@ def kinetoscope(
 
 VERBS = (
     demo, models, layers, visualize, decompose, sanity, ablate,
-    feature_maps, kernels, attribute, search, decode, temporal, train, tune, gallery,
+    feature_maps, kernels, attribute, search, decode, temporal, train, tune, compass,
+    gallery,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)
