@@ -32,7 +32,7 @@ TIERS = (
     },
     {"clips", "units", "render", "weights", "tconv"},
     {"zoo"},
-    {"optimal", "motion", "filters", "activations", "attribution", "tuning", "synthetic"},
+    {"optimal", "motion", "filters", "activations", "attribution", "tuning", "synthetic", "natural"},
     {"inquiry"},
     {"training", "evaluation", "bearings"},
     {"atlas", "gallery"},

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .metric import NaturalMetric as NaturalMetric
     from .metric import natural_metric as natural_metric
     from .motion.decompose import DecomposeSettings as DecomposeSettings
+    from .natural.files import Naturalness as Naturalness
+    from .natural.measure import naturalness as naturalness
     from .optimal.ascend import AdamSettings as AdamSettings
     from .optimal.settings import OptimalSettings as OptimalSettings
     from .reading import load_result as load_result
@@ -62,6 +64,7 @@ _PUBLIC = {
     "Optimal": "results",
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
+    "Naturalness": "natural.files",
     "Results": "results",
     "Tuning": "tuning.files",
     "UnitResult": "results",
@@ -79,6 +82,7 @@ _PUBLIC = {
     "load_model": "zoo.registry",
     "load_result": "reading",
     "natural_metric": "metric",
+    "naturalness": "natural.measure",
     "read_video": "clips.video",
     "search": "activations.search",
     "tap": "units.tap",

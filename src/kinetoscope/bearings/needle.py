@@ -14,8 +14,8 @@ from ..inquiry.settle import request_for
 from ..optimal.objective import Objective, Term
 from ..results import DEAD, FLAT, UNDIRECTED_SPEED, UnitResult
 from ..tuning.curves import difference_deg
-from ..tuning.listen import Layer
-from .probe import Probe, mean_over_map
+from ..tuning.listen import Layer, mean_over_map
+from .probe import Probe
 
 PROBE, SHUFFLED = "probe", "shuffled"
 """Of the directions as they were planted; and the control, whose directions were dealt anew to the clips."""

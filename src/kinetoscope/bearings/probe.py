@@ -13,7 +13,7 @@ from ..synthetic.motions import ClipSettings, add_nuisances, draw_motions, rende
 from ..synthetic.textures import Split, make_textures, split_generator
 from ..tuning.agreement import circular_correlation
 from ..tuning.curves import difference_deg
-from ..tuning.listen import BATCH_PIXELS, Layer
+from ..tuning.listen import BATCH_PIXELS, Layer, mean_over_map
 
 Activations = Float[Tensor, "clip channel"]
 """Means over the map, per clip and channel."""
@@ -126,11 +126,6 @@ def planted_clips(
             if report is not None:
                 report(done + some)
     return Planted(torch.nan_to_num(torch.cat(answers)), torch.cat(directions))
-
-
-def mean_over_map(output: Float[Tensor, "batch channel *map"]) -> Float[Tensor, "batch channel"]:
-    """The mean of each channel over its places; a single number as it is."""
-    return output.flatten(2).mean(dim=2) if output.ndim > 2 else output
 
 
 def train(planted: Planted, generator: torch.Generator | None = None) -> Probe:

@@ -18,6 +18,7 @@ from .gallery import gallery
 from .kernels import kernels
 from .layers import layers
 from .models import models
+from .naturalness import naturalness
 from .options import Debug
 from .sanity import sanity
 from .search import search
@@ -51,7 +52,7 @@ def kinetoscope(
 VERBS = (
     demo, models, layers, visualize, decompose, sanity, ablate,
     feature_maps, kernels, attribute, search, decode, temporal, train, tune, compass,
-    gallery,
+    naturalness, gallery,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)
