@@ -87,7 +87,7 @@ def verdict(compass: Compass) -> str:
     read = compass.reading.score
     reads = (
         f"on held-out clips its probe is {number(read.median_error_deg, '{:.0f}°')} off (chance 90°), "
-        f"circular correlation {number(read.circular_correlation)}"
+        f"mean cosine {number(read.mean_cosine)}"
     )
     if compass.score is None or compass.shuffled is None:
         return f"no plane of direction here: {reads}; no clips were made"

@@ -29,7 +29,7 @@ PENALTIES = torch.logspace(-4, 5, 37, dtype=torch.float64)
 """Ridge penalties that are tried, per clip."""
 
 KNOWN = 0.25
-"""Circular correlation on held-out clips from which on a layer is said to have a plane of direction."""
+"""Mean cosine of the errors on held-out clips from which on a layer is said to have a plane of direction."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,10 +51,12 @@ class Score:
 
     Attributes:
         median_error_deg: of the angles between what was asked and what came, in [0, 180]; chance is 90.
+        mean_cosine: of those angles, in [-1, 1]; chance is 0.
         circular_correlation: Fisher & Lee 1983, in [-1, 1]; chance is 0. None where it is undefined.
     """
 
     median_error_deg: float
+    mean_cosine: float
     circular_correlation: float | None
 
 
@@ -171,7 +173,12 @@ def score(asked_deg: list[float], came_deg: list[float | None]) -> Score:
         90.0 if came is None else difference_deg(asked, came)
         for asked, came in zip(asked_deg, came_deg, strict=True)
     ]
-    return Score(median(errors), circular_correlation([a for a, _ in pairs], [c for _, c in pairs]))
+    cosines = torch.deg2rad(torch.tensor(errors, dtype=torch.float64)).cos()
+    return Score(
+        median(errors),
+        float(cosines.mean()),
+        circular_correlation([a for a, _ in pairs], [c for _, c in pairs]),
+    )
 
 
 def held_out_score(probe: Probe, held_out: Planted) -> Score:
@@ -181,6 +188,4 @@ def held_out_score(probe: Probe, held_out: Planted) -> Score:
 
 def knows_direction(true: Score, dealt: list[Score]) -> bool:
     """Whether a probe reads direction at all: `KNOWN`, and better than any whose labels were dealt anew."""
-    if true.circular_correlation is None:
-        return False
-    return true.circular_correlation >= max([KNOWN, *(s.circular_correlation or 0.0 for s in dealt)])
+    return true.mean_cosine >= max([KNOWN, *(other.mean_cosine for other in dealt)])

@@ -125,12 +125,12 @@ def _draw_plots(
 def _draw_numbers(page: Sheet, held: Mapping[str, Any], x: float, y: float) -> None:
     probe, chance = held["probe"], held["probe"]["held_out_shuffled"]
     page.text(x, y - 0.1, "Numbers", 11.0, weight="bold")
-    read = [score["circular_correlation"] for score in chance if score["circular_correlation"] is not None]
     rows = [
         ("held-out clips:", ""),
         ("  circular correlation", number(probe["held_out"]["circular_correlation"])),
-        ("  the same, best shuffled probe", number(max(read, default=None))),
         ("  median error (chance 90°)", number(probe["held_out"]["median_error_deg"], "{:.0f}°")),
+        ("  mean cosine", number(probe["held_out"]["mean_cosine"])),
+        ("  mean cosine, best shuffled probe", number(max(score["mean_cosine"] for score in chance))),
     ]
     for kind, words in (("probe", "clips of the probe:"), ("shuffled", "clips of shuffled probes:")):
         came = held["recovered"][kind]
