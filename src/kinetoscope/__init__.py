@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .attribution.attribute import Attribution as Attribution
     from .attribution.attribute import attribute as attribute
     from .attribution.methods import AttributionSettings as AttributionSettings
+    from .bearings.files import Compass as Compass
+    from .bearings.make import compass as compass
     from .card import ModelCard as ModelCard
     from .card import card_of as card_of
     from .clips.video import read_video as read_video
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from .metric import NaturalMetric as NaturalMetric
     from .metric import natural_metric as natural_metric
     from .motion.decompose import DecomposeSettings as DecomposeSettings
+    from .natural.files import Naturalness as Naturalness
+    from .natural.measure import naturalness as naturalness
     from .optimal.ascend import AdamSettings as AdamSettings
     from .optimal.objective import Objective as Objective
     from .optimal.objective import channel as channel
@@ -56,6 +60,7 @@ _PUBLIC = {
     "AdamSettings": "optimal.ascend",
     "Attribution": "attribution.attribute",
     "AttributionSettings": "attribution.methods",
+    "Compass": "bearings.files",
     "Conv3T": "tconv.layer",
     "DecomposeSettings": "motion.decompose",
     "Decomposition": "results",
@@ -67,6 +72,7 @@ _PUBLIC = {
     "Optimal": "results",
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
+    "Naturalness": "natural.files",
     "Results": "results",
     "Tuning": "tuning.files",
     "UnitResult": "results",
@@ -78,6 +84,7 @@ _PUBLIC = {
     "channel": "optimal.objective",
     "channel_relu": "optimal.objective",
     "check_sanity": "evaluation.sanity",
+    "compass": "bearings.make",
     "decode_filter": "filters.decode",
     "decompose": "inquiry.given",
     "decompose_all": "inquiry.given",
@@ -86,6 +93,7 @@ _PUBLIC = {
     "load_model": "zoo.registry",
     "load_result": "reading",
     "natural_metric": "metric",
+    "naturalness": "natural.measure",
     "read_video": "clips.video",
     "read_vectors": "units.vectors",
     "search": "activations.search",

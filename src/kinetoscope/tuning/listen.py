@@ -115,6 +115,11 @@ def over_map(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor, "batch u
     return output.relu().flatten(2).mean(dim=2) if output.ndim > 2 else output
 
 
+def mean_over_map(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor, "batch unit"]:
+    """The mean of each unit over its places; a single number as it is."""
+    return output.flatten(2).mean(dim=2) if output.ndim > 2 else output
+
+
 def at_centre(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor, "batch unit"]:
     """The positive part at the middle of a map; a single number as it is."""
     if output.ndim == 2:
