@@ -206,22 +206,42 @@ class Objective:
 
 
 def channel(index: int, layer: str = "", window: Window = ()) -> Objective:
-    """Mean of a channel over its map, or over a window of it."""
+    """Mean of a channel over its map, or over a window of it.
+
+    Examples:
+        >>> str(ks.channel(3, "conv1") - 0.5 * ks.channel(5, "conv1"))
+        'mean(conv1:3) - 0.5*mean(conv1:5)'
+    """
     return Objective((Term("channel", index, layer=layer, window=window),))
 
 
 def channel_relu(index: int, layer: str = "", window: Window = ()) -> Objective:
-    """Mean of the positive part of a channel over its map: what the ReLU behind it passes on."""
+    """Mean of the positive part of a channel over its map: what the ReLU behind it passes on.
+
+    Examples:
+        >>> str(ks.channel_relu(3, "conv1", window=((0, 1), None, (4, 4))))
+        'relu(conv1:3@0-1,*,4)'
+    """
     return Objective((Term("channel-relu", index, layer=layer, window=window),))
 
 
 def unit(index: int, position: tuple[int, ...] | None = None, layer: str = "") -> Objective:
-    """One position of a channel's map; its centre when None."""
+    """One position of a channel's map; its centre when None.
+
+    Examples:
+        >>> str(ks.unit(3, (1, 2, 2), "conv1"))
+        'conv1:3@1,2,2'
+    """
     return Objective((Term("unit", index, position, layer=layer),))
 
 
 def whole_layer(layer: str = "", window: Window = ()) -> Objective:
-    """Mean square of all channels of a layer (DeepDream; Mordvintsev et al. 2015)."""
+    """Mean square of all channels of a layer (DeepDream; Mordvintsev et al. 2015).
+
+    Examples:
+        >>> str(ks.whole_layer("conv1"))
+        'conv1:*'
+    """
     return Objective((Term(LAYER, 0, layer=layer, window=window),))
 
 

@@ -99,6 +99,12 @@ def read_vectors(where: str, cosine: float = 0.0) -> Vectors:
 
     Raises:
         SettingInvalid: no such file or tensor, or it is none of these shapes.
+
+    Examples:
+        >>> from safetensors.torch import save_file
+        >>> save_file({"plane": torch.randn(2, 24)}, "probe.safetensors")
+        >>> ks.read_vectors("probe.safetensors:plane").names()
+        ('plane[0]', 'plane[1]')
     """
     path, colon, name = where.rpartition(":")
     if not colon or (not Path(path).exists() and Path(where).exists()):
