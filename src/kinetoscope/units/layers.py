@@ -88,7 +88,7 @@ def list_layers(
         >>> for row in ks.list_layers(model, ks.card_of(model))[:2]:
         ...     print(row.name, row.units, row.map_shape)
         conv1 24 (16, 32, 32)
-        norm1 24 (16, 32, 32)
+        relu1 24 (16, 32, 32)
     """
     rows, stopped = list_reached(model, card, size=size)
     if stopped is not None:
