@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .attribution.attribute import Attribution as Attribution
     from .attribution.attribute import attribute as attribute
     from .attribution.methods import AttributionSettings as AttributionSettings
+    from .bearings.files import Compass as Compass
+    from .bearings.make import compass as compass
     from .card import ModelCard as ModelCard
     from .card import card_of as card_of
     from .clips.video import read_video as read_video
@@ -28,7 +30,14 @@ if TYPE_CHECKING:
     from .metric import NaturalMetric as NaturalMetric
     from .metric import natural_metric as natural_metric
     from .motion.decompose import DecomposeSettings as DecomposeSettings
+    from .natural.files import Naturalness as Naturalness
+    from .natural.measure import naturalness as naturalness
     from .optimal.ascend import AdamSettings as AdamSettings
+    from .optimal.objective import Objective as Objective
+    from .optimal.objective import channel as channel
+    from .optimal.objective import channel_relu as channel_relu
+    from .optimal.objective import unit as unit
+    from .optimal.objective import whole_layer as whole_layer
     from .optimal.settings import OptimalSettings as OptimalSettings
     from .reading import load_result as load_result
     from .results import Decomposition as Decomposition
@@ -43,12 +52,15 @@ if TYPE_CHECKING:
     from .types import Video as Video
     from .units.layers import list_layers as list_layers
     from .units.tap import tap as tap
+    from .units.vectors import Vectors as Vectors
+    from .units.vectors import read_vectors as read_vectors
     from .zoo.registry import load_model as load_model
 
 _PUBLIC = {
     "AdamSettings": "optimal.ascend",
     "Attribution": "attribution.attribute",
     "AttributionSettings": "attribution.methods",
+    "Compass": "bearings.files",
     "Conv3T": "tconv.layer",
     "DecomposeSettings": "motion.decompose",
     "Decomposition": "results",
@@ -56,17 +68,23 @@ _PUBLIC = {
     "KinetoscopeError": "errors",
     "ModelCard": "card",
     "MotionSummary": "results",
+    "Objective": "optimal.objective",
     "Optimal": "results",
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
+    "Naturalness": "natural.files",
     "Results": "results",
     "Tuning": "tuning.files",
     "UnitResult": "results",
+    "Vectors": "units.vectors",
     "Video": "types",
     "ablate": "evaluation.ablate",
     "attribute": "attribution.attribute",
     "card_of": "card",
+    "channel": "optimal.objective",
+    "channel_relu": "optimal.objective",
     "check_sanity": "evaluation.sanity",
+    "compass": "bearings.make",
     "decode_filter": "filters.decode",
     "decompose": "inquiry.given",
     "decompose_all": "inquiry.given",
@@ -75,12 +93,16 @@ _PUBLIC = {
     "load_model": "zoo.registry",
     "load_result": "reading",
     "natural_metric": "metric",
+    "naturalness": "natural.measure",
     "read_video": "clips.video",
+    "read_vectors": "units.vectors",
     "search": "activations.search",
     "tap": "units.tap",
     "tune": "tuning.measure",
+    "unit": "optimal.objective",
     "visualize": "inquiry.visualize",
     "visualize_each": "inquiry.visualize",
+    "whole_layer": "optimal.objective",
 }
 __all__ = sorted(_PUBLIC)
 

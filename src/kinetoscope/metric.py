@@ -180,7 +180,7 @@ def natural_metric(clips: Sequence[Video]) -> NaturalMetric:
         flat = about.transpose(0, 1).flatten(1)
         covariance += flat @ flat.T
         count_of += flat.shape[1]
-        rows.append(_amplitudes(about))
+        rows.append(log_amplitudes(about))
     largest = float(torch.linalg.eigvalsh(covariance)[-1])
     if largest <= 1e-12 * count_of:
         raise SettingInvalid("a metric needs clips that vary; these are of one colour")
@@ -190,8 +190,12 @@ def natural_metric(clips: Sequence[Video]) -> NaturalMetric:
     return NaturalMetric(colour=colour, power=power, slowness=slowness)
 
 
-def _amplitudes(about: Tensor) -> Tensor:
-    """Squared frequency in space, in time, and log amplitude of a clip's cosine transform, (3, bins)."""
+def log_amplitudes(about: Tensor) -> Tensor:
+    """Squared frequency in space, in time, and log amplitude of a clip's cosine transform, (3, bins).
+
+    Args:
+        about: (T, C, H, W) about the mean colour, in float64; the mean of its channels is measured.
+    """
     frames, _, height, width = about.shape
     grey = about.mean(dim=1)
     if not bool(grey.any()):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import typer.main
+from safetensors.torch import save_file
 
 from kinetoscope.cli.app import app
 from kinetoscope.cli.record import is_finished
@@ -76,6 +77,11 @@ OPTIONS = {
         "--objective channel": True,
         "--objective channel-relu": False,
         "--objective unit": True,
+        "--objective 0:0-0:1": True,
+        "--objective 0:0": True,  # as one sum
+        "--vector rows.safetensors:rows": True,
+        "--vector rows.safetensors:rows --cosine 2": True,
+        "--mean-with w.pt": True,
         "--position 0,1,1": True,
         "--contrast 0.1": True,
         "--start noise": True,
@@ -167,6 +173,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("clips").mkdir()
     write_clip(0)
     write_kernels(0)
+    save_file({"rows": torch.ones(2, 4)}, "rows.safetensors")
     return tmp_path
 
 
@@ -179,8 +186,6 @@ def write_clip(seed: int, name: str = "clips/a.npy") -> None:
 
 
 def write_kernels(seed: int) -> None:
-    from safetensors.torch import save_file
-
     draw = torch.Generator().manual_seed(seed)
     save_file({"kernels": torch.rand(2, 3, 2, 3, 3, generator=draw)}, "kernels.safetensors")
 
@@ -235,7 +240,11 @@ def test_no_option_is_left_out_of_the_table(verb: str) -> None:
     command = typer.main.get_command(app).commands[VERBS[verb][0]]  # type: ignore[attr-defined]
     options = {option for param in command.params for option in param.opts if option.startswith("--")}
     tried = {
-        words.split()[0] for name in VERBS if VERBS[name][0] == VERBS[verb][0] for words in OPTIONS[name]
+        word
+        for name in VERBS
+        if VERBS[name][0] == VERBS[verb][0]
+        for words in OPTIONS[name]
+        for word in words.split()
     }
     given = {word for words in VERBS.values() if words[0] == VERBS[verb][0] for word in words}
     assert options - tried - given <= {"--out", "--force", "--quiet", "--debug", "--images"}
@@ -286,6 +295,13 @@ def test_the_content_of_kernels_of_a_clip_to_start_from_and_of_optima_is_in_the_
     assert not fits(optima, key_of(*beside))
     write_clip(1)
     assert not fits(clip, key_of(*start))
+
+
+def test_what_few_runs_have_is_missed_in_those_that_lack_it(key_of: KeyOf) -> None:
+    words = VERBS["visualize"]
+    usual = key_of(*words)
+    for more in ("--vector rows.safetensors:rows", "--mean-with w.pt"):
+        assert not fits(key_of(*words, *more.split()), usual)
 
 
 def redone(run, *words: str) -> bool:

@@ -54,6 +54,7 @@ def edited(**changes: Any) -> None:
         ("--units", "1,2"),
         ("--units", "2", "--weights", "random", "--seed", "7", "--seeds", "2", "--start", "noise"),
         ("--units", "2", "--objective", "unit", "--position", "1,3,4", "--contrast", "0.1"),
+        ("--units", "2", "--objective", "conv1:2 - 0.5*conv1:3"),
         ("--units", "2", "--preset", "strong", "--motion-scale", "4"),
     ],
 )
@@ -102,6 +103,7 @@ def test_other_arrays_are_named_and_end_in_status_1(redo) -> None:
         ({"model": None}, "the record names no model"),
         ({"source_sha256": "0"}, "this gives other source than the record"),
         ({"objective": "channel(1) - channel(2)"}, "was made by hand; repeat it in Python"),
+        ({"vectors": {"name": "plane"}}, "of vectors"),
         ({"settings__start": f"clip {'ab' * 32}"}, "(abababababab...); give the film by --start"),
         ({"settings__optimal": {"stepz": 3}}, "the record lacks AdamSettings as this version has it"),
         ({"settings__size": None}, "run the unit anew instead"),

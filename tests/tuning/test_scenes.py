@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kinetoscope.stimuli import counterphase, drifted, grating, noise_planes, plaid, without_seam
-from kinetoscope.tuning.own import grey_texture, own_texture
+from kinetoscope.tuning import own
 from kinetoscope.tuning.scenes import bar, disc, dots, flash, flicker, turning
 
 SHAPE = (3, 9, 31, 41)
@@ -102,10 +102,10 @@ def test_textures_drift_by_whole_and_half_pixels():
 
 def test_own_textures_keep_their_colour_and_their_grey_has_none():
     image = torch.rand(3, 31, 41, generator=torch.Generator().manual_seed(0)) * 0.2 + 0.4
-    drifts, still = own_texture(SHAPE, image)
+    drifts, still = own.at_all_speeds(SHAPE, image), own.standing(SHAPE, image)
     clip = drifts.shown[5].clip()
     assert clip.shape == SHAPE
     assert (clip.mean(dim=(1, 2, 3)) - (image.mean(dim=(1, 2)) - 0.5)).abs().max() < 1e-3
     assert torch.allclose(still.shown[0].clip()[:, 3], image - 0.5)
-    (grey,) = grey_texture(SHAPE, image)
+    grey = own.without_colour(SHAPE, image, 1.0)
     assert torch.allclose(grey.shown[5].clip()[0], grey.shown[5].clip()[2])

@@ -1,6 +1,6 @@
 """A clip through a 3D filter or a layer, window by window, equal to the clip taken as a whole."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -16,12 +16,11 @@ from ..errors import ClipTooSmall, LayerNotFound, SettingInvalid
 from ..types import Video
 from ..units.receptive.fields import layer_spans
 from ..units.receptive.span import WHOLE, Axis, Span
-from ..units.tap import output_shape, tap
+from ..units.tap import Forward, output_shape, tap
 from ..units.unit import unit_indices
 
 Kernels = Float[Tensor, "filter channel depth rows columns"]
 Maps = Float[Tensor, "filter steps rows columns"]
-Forward = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from ..errors import KinetoscopeError, SettingInvalid, WorkerLost, one_line
-from ..processes import processors, stop
+from ..processes import keep_freed_memory, processors, stop
 from .plan import Task, shard
 from .worker import Job, Outcome, Worker
 
@@ -94,6 +94,7 @@ def _serve(job: Job, pipe: Connection) -> None:
     """What a process does: say that it is ready, then compute what comes through the pipe, until None."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the one that started us decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    keep_freed_memory()
     try:
         worker = Worker(job)
         pipe.send(None)

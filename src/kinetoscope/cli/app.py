@@ -8,6 +8,7 @@ from ..version import __version__
 from .ablate import ablate
 from .atlas import atlas
 from .attribute import attribute
+from .compass import compass
 from .decode import decode
 from .decompose import decompose
 from .demo import demo
@@ -19,6 +20,7 @@ from .gallery import gallery
 from .kernels import kernels
 from .layers import layers
 from .models import models
+from .naturalness import naturalness
 from .options import Context, Debug
 from .redo import redo
 from .sanity import sanity
@@ -53,7 +55,8 @@ def kinetoscope(
 
 VERBS = (
     demo, models, layers, visualize, redo, decompose, sanity, ablate,
-    feature_maps, kernels, attribute, search, decode, temporal, train, tune, gallery,
+    feature_maps, kernels, attribute, search, decode, temporal, train, tune, compass,
+    naturalness, gallery,
 )  # fmt: skip
 for verb in VERBS:
     app.command()(verb)

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from ..errors import InputNotice, KinetoscopeError
+from ..processes import keep_freed_memory
 from .app import app
 from .boundary import (
     Interrupted,
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     Args:
         arguments: without the program's name; None: those of the process.
     """
+    keep_freed_memory()
     show_tracebacks(False)
     sys.excepthook = tell_unexpected
     _open_streams()

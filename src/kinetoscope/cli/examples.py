@@ -17,6 +17,8 @@ EXAMPLES = {
     "temporal": "kinetoscope temporal resnet18_3t --weights random --out temporal",
     "train": "kinetoscope train --recipe motion_3t --out trained",
     "tune": "kinetoscope tune motion13 conv3b --units 0-7 --out tuned",
+    "compass": "kinetoscope compass motion13 conv3b --angles 8 --out compass",
+    "naturalness": "kinetoscope naturalness out --clips films --out natural",
     "gallery": "kinetoscope gallery all-units --serve",
     "atlas make": "kinetoscope atlas motion13 --layers conv1,conv2 --out all-units",
     "atlas merge": "kinetoscope atlas merge all-units more-units",

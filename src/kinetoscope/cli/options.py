@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from ..errors import SettingInvalid
+from ..optimal.expression import is_expression, read_expression
 from ..units.unit import parse_size, split_units
 from .boundary import set_debug, wrong_usage
 
@@ -50,6 +52,13 @@ Clip = Annotated[
         metavar="CLIP", help="mp4, avi, webm, mkv, gif, animated webp or png, a folder of frames, or .npy."
     ),
 ]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND|EXPR",
+        help="channel-relu, channel or unit; or a sum such as 'conv3b:5 - conv3b:7', filed under a unit.",
+    ),
+]
 OneUnit = Annotated[str, typer.Option(metavar="N", help="An index, or the name of a class.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results; made when missing.")]
 Partial = Annotated[
@@ -89,8 +98,8 @@ class Formulation(StrEnum):
     fetch = "fetch"
 
 
-class Objective(StrEnum):
-    """What is made large."""
+class Kind(StrEnum):
+    """What is made large of a channel."""
 
     channel = "channel"
     channel_relu = "channel-relu"
@@ -148,6 +157,18 @@ class Computing:
     force: Force = False
     quiet: Quiet = False
     debug: Debug = False
+
+
+def check_objective(text: str | None, option: str = "--objective") -> None:
+    """End the command with status 2 where an objective is written wrongly; what is there, the model tells."""
+    if text is None or text in tuple(Kind):
+        return
+    with wrong_usage(option):
+        if not is_expression(text):
+            raise SettingInvalid(
+                f"objective is {', '.join(Kind)} or a sum such as 'conv3b:5 - conv3b:7', not {text!r}"
+            )
+        read_expression(text)
 
 
 def read_size(text: str | None, option: str = "--size") -> tuple[int, int, int] | None:

@@ -11,8 +11,8 @@ from .boundary import wrong_usage
 from .options import (
     Debug,
     Device,
+    Kind,
     Model,
-    Objective,
     Out,
     Partial,
     Quiet,
@@ -69,7 +69,7 @@ class Temporal:
         typer.Option(metavar="LAYER", help="Compare the velocities of this layer with its optimal inputs'."),
     ] = None
     objective: Annotated[
-        Objective | None,
+        Kind | None,
         typer.Option(help="Of what --show and --agree look for; channel-relu, without a map channel."),
     ] = None
     size: Size = None

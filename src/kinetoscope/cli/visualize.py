@@ -1,13 +1,16 @@
 """`kinetoscope visualize`: optimal input, texture and motion of units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..optimal.expression import is_expression, read_expression
+from ..optimal.objective import VECTORS
 from .boundary import wrong_usage
 from .options import (
     Computing,
+    Context,
     Contrast,
     Layer,
     Model,
@@ -21,10 +24,11 @@ from .options import (
     Size,
     Start,
     Steps,
-    Units,
     Weights,
+    check_objective,
     check_units,
     read_size,
+    refuse_unused,
     takes,
 )
 
@@ -39,9 +43,7 @@ class Searching(Computing):
     """How optimal inputs are looked for, whatever units of whatever layers they are of."""
 
     preset: PresetChoice = Preset.default
-    objective: Annotated[
-        Objective | None, typer.Option(help="channel-relu; channel for outputs without a map.")
-    ] = None
+    objective: Objective = None
     size: Size = None
     steps: Steps = None
     contrast: Contrast = None
@@ -62,7 +64,7 @@ class Searching(Computing):
         size = read_size(self.size)
         given = self.start not in ("noise", "bank")
         return Options(
-            objective=None if self.objective is None else self.objective.value,
+            objective=self.objective,
             position=position,
             size=size,
             preset=self.preset.value,
@@ -80,16 +82,76 @@ class Searching(Computing):
 class Visualize(Searching):
     """What `visualize` is asked for."""
 
+    context: Context
     model: Model
     layer: Layer
-    units: Units
     out: Out
+    units: Annotated[
+        str | None,
+        typer.Option(
+            metavar="UNITS",
+            help="Such as 0,3,8-15, all, or names of classes; a sum is filed under its first term's.",
+        ),
+    ] = None
     position: Annotated[
         str | None,
         typer.Option(
             metavar="T,Y,X", help="Of the unit in the layer's map, one number per axis; the centre."
         ),
     ] = None
+    vector: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE:NAME",
+            help="Directions in the layer's channels, safetensors (n, C): its rows are the units.",
+        ),
+    ] = None
+    cosine: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=16.0, metavar="P", help="With --vector: power of the cosine that weighs a place."
+        ),
+    ] = 0.0
+    mean_with: Annotated[
+        str | None,
+        typer.Option(
+            metavar="W1,W2", help="Further weights; what is made large is the mean over all networks."
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """End the command with status 2 where an option is written wrongly, before anything is read."""
+        check_objective(self.objective)
+        if self.units is None and not is_expression(self.objective or ""):
+            raise typer.BadParameter("give the units, such as 0,3,8-15 or all", param_hint="'--units'")
+        check_units("0" if self.units is None else self.units)
+        read_size(self.size)
+        self.place()
+        refuse_unused(self.context, self.vector is None, "cosine", because="without --vector")
+
+    def filed_under(self) -> str:
+        """Units as a person writes them; of a sum, the unit of its first term of this layer, else 0."""
+        if self.units is not None or not is_expression(self.objective or ""):
+            return self.units or ""
+        mine = (
+            said.unit for said in read_expression(self.objective or "") if said.layer in (self.layer, VECTORS)
+        )
+        return str(next((unit for unit in mine if unit is not None), 0))
+
+    def asked_of(self, network: "nn.Module") -> "Options":
+        """How the units are to be looked at, with vectors and further networks read."""
+        from ..units.vectors import read_vectors
+        from ..zoo.registry import load_model
+
+        return replace(
+            self.options(network, self.place()),
+            vectors=None if self.vector is None else read_vectors(self.vector, self.cosine),
+            networks=tuple(
+                load_model(self.model, weights=weights, seed=self.seed)
+                for weights in (self.mean_with or "").split(",")
+                if weights
+            ),
+        )
 
     def place(self) -> tuple[int, ...] | None:
         """The position asked for; status 2 where it is written wrongly."""
@@ -105,13 +167,11 @@ def visualize(asked: Visualize) -> None:
 
     Finished units are kept and skipped: running the same command again goes on where it was stopped.
     """
-    check_units(asked.units)
-    read_size(asked.size)
-    asked.place()
+    asked.check()
     from ..zoo.registry import load_model
     from .run import plan, run_units
 
     network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
-    options = asked.options(network, asked.place())
-    run = plan(asked.model, network, asked.layer, asked.units, asked.out, options, asked.motion_scale)
+    options, units = asked.asked_of(network), asked.filed_under()
+    run = plan(asked.model, network, asked.layer, units, asked.out, options, asked.motion_scale)
     typer.echo(run_units(run, force=asked.force, quiet=asked.quiet))

@@ -16,7 +16,7 @@ import torch
 
 from ..errors import KinetoscopeError, WorkerLost
 from ..inquiry.request import Options
-from ..processes import processors, stop
+from ..processes import keep_freed_memory, processors, stop
 from ..zoo.registry import load_model
 from .boundary import Interrupted, of_the_machine, stopping_by_signals
 from .progress import Reporter
@@ -148,6 +148,7 @@ def _work(job: Job, sending: Connection) -> None:
     """What a process does: compute and save its units one after the other."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the one that started us decides
     torch.set_num_threads(1)
+    keep_freed_memory()
     try:
         with stopping_by_signals(signal.SIGTERM):
             network = load_model(job.model, weights=job.weights, seed=job.seed)

@@ -19,9 +19,9 @@ from ..motion.findings import variance_shares
 from ..motion.metrics import change_share, displacement_tv, psnr_db, temporal_variance
 from ..motion.paper import PaperSettings
 from ..motion.summary import summarize
-from ..optimal.ascend import PAPER, AdamSettings, Forward, unit_generator
+from ..optimal.ascend import PAPER, AdamSettings, unit_generator
 from ..optimal.beginnings import Beginning
-from ..optimal.objective import Objective
+from ..optimal.objective import Forward, Objective
 from ..optimal.search import SearchSettings
 from ..optimal.settings import OptimalSettings
 from ..results import Decomposition, one_texture

@@ -4,8 +4,8 @@ import torch
 
 from ..inquiry.run import StepProgress
 from ..motion.paper import PaperSettings, consistency
-from ..optimal.ascend import AdamSettings, Forward
-from ..optimal.objective import Objective
+from ..optimal.ascend import AdamSettings
+from ..optimal.objective import Forward, Objective
 from ..optimal.parameters import SigmoidParameters
 from ..optimal.transforms import draw, transform
 from ..types import Flow, Image, Video

@@ -9,6 +9,7 @@ from torch import nn
 from ..errors import SettingInvalid, listed
 from ..motion.decompose import DecomposeSettings
 from ..optimal.ascend import AdamSettings
+from ..optimal.expression import is_expression
 from ..optimal.objective import KINDS
 from ..optimal.settings import OptimalSettings
 from ..reading import tuples
@@ -89,9 +90,14 @@ def options_of(record: Mapping[str, Any], start: str | Video) -> Options:
         SettingInvalid: the record lacks something, or holds what this version does not know.
     """
     settings, objective = _of(record, "settings"), _of(record, "objective")
-    if objective not in KINDS:
+    if objective not in KINDS and not is_expression(str(objective)):
         raise SettingInvalid(
             f"the record's objective {objective!r} was made by hand; repeat it in Python, by visualize"
+        )
+    if record.get("vectors") or record.get("networks_sha256"):
+        raise SettingInvalid(
+            "the record is of vectors or of several networks, of which it holds the digests only; "
+            "repeat it by visualize"
         )
     position, optimal, account = (_of(settings, key) for key in ("position", "optimal", "decompose"))
     _of(account, str(_of(account, "formulation")))

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..optimal.ascend import Forward
-from ..optimal.objective import Objective
+from ..optimal.objective import Forward, Objective
 from ..results import Decomposition
 from ..types import Video
 from ..warp import interpolation_matrix

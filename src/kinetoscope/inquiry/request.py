@@ -1,6 +1,7 @@
 """What a person asks of units, and the same once it is checked: what, where, how, and on which device."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..optimal.search import SearchSettings
 from ..records import sha256_of
 from ..types import Video
 from ..units.crop import Crop
+from ..units.vectors import Vectors
 from ..version import __version__
 
 SEEDS = 3
@@ -37,10 +39,10 @@ class Options(Brief):
 
     Attributes:
         card: what the network expects; None: what came with it from `load_model`, else inferred.
-        objective: `channel`, `channel-relu` or `unit`, or an `Objective` of one's own, which is made of
-            channels of the layer and takes one unit to be filed under. None: `unit` where a position is
-            given, else `channel-relu` for maps, `channel` for single numbers and in the preset `paper`
-            (Li & Li 2025, eq. 4).
+        objective: `channel`, `channel-relu` or `unit`; or, filed under the one unit that is given, a sum of
+            terms that read any layer: an `Objective`, or text such as `conv3b:5 - conv3b:7`
+            (docs/objectives.md). None: `unit` where a position is given, else `channel-relu` for maps,
+            `channel` for single numbers and in the preset `paper` (Li & Li 2025, eq. 4).
         position: (t, y, x) in the layer's map, for `unit`; None: the centre.
         size: clip as (frames, height, width); None: the card's.
         preset: `default`, natural statistics; `strong`, bare pixels; or `paper`, the published procedure.
@@ -57,6 +59,8 @@ class Options(Brief):
             no confidence. The run that is shown is the same whatever this number.
         device: torch device.
         precision: `fp32`, or `bf16` for the network's arithmetic.
+        vectors: directions in the layer's channels; they are the units then, by row.
+        networks: further networks of the same architecture; what is maximized is the mean over all.
     """
 
     card: ModelCard | None = None
@@ -73,6 +77,8 @@ class Options(Brief):
     seeds: int = SEEDS
     device: str = "cpu"
     precision: str = "fp32"
+    vectors: Vectors | None = None
+    networks: Sequence[nn.Module] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,9 +89,9 @@ class Request(Brief):
         model, card: the network, and what it expects.
         layer: dotted name.
         units: indices of its channels, in the order asked for.
-        count: how many channels the layer has.
+        count: how many channels the layer has, or how many vectors were given.
         shape: of the clip, (C, T, H, W).
-        objective: `channel`, `channel-relu` or `unit`, or the one made by hand, in channels of the layer.
+        objective: `channel`, `channel-relu` or `unit`, or the one made by hand, in channels of known layers.
         position: (t, y, x) in the layer's map, for the objective `unit`; None: its centre.
         crop: the part of the clip that is seen from there; None: all of it.
         preset: whose settings `optimal` and `motion` are but for what was given.
@@ -97,6 +103,8 @@ class Request(Brief):
         weights_sha256, card_sha256, source_sha256: of what was in the network's tensors, on its card, and in
             the code of its classes when the request was made.
         asked: as the request was written; to ask the same of another unit, seed or network.
+        vectors: that are the units; None: channels are.
+        networks: further ones, and the digests of what was in their tensors.
     """
 
     model: nn.Module
@@ -121,10 +129,14 @@ class Request(Brief):
     card_sha256: str
     source_sha256: str
     asked: Options
+    vectors: Vectors | None = None
+    networks: tuple[tuple[nn.Module, str], ...] = ()
 
     def name(self, unit: int) -> str:
-        """The unit's class name; "" where it has none."""
-        names = self.card.names_of(self.layer)
+        """The unit's class name, or what else it is called; "" where it has none."""
+        if isinstance(self.objective, Objective):
+            return str(self.objective)
+        names = self.card.names_of(self.layer) if self.vectors is None else self.vectors.names()
         return names[unit] if unit < len(names) else ""
 
     def to_json(self, unit: int) -> dict[str, Any]:
@@ -151,4 +163,6 @@ class Request(Brief):
             "versions": versions(),
             "device": self.device,
             "precision": self.precision,
+            "vectors": None if self.vectors is None else self.vectors.describe(),
+            "networks_sha256": [digest for _, digest in self.networks] or None,
         }

@@ -1,7 +1,7 @@
 """A request carried out, unit by unit: optimum, decomposition, responses, and agreement across seeds."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -12,9 +12,9 @@ from ..errors import DeviceFull
 from ..metric import NaturalMetric
 from ..motion.decompose import decompose_all
 from ..motion.summary import summarize
-from ..optimal.ascend import Forward, unit_generator
+from ..optimal.ascend import unit_generator
 from ..optimal.beginnings import Beginning, beginnings
-from ..optimal.objective import Objective, make_objective
+from ..optimal.objective import Forward, Objective, Output, Outputs, make_objective
 from ..optimal.search import SearchSettings, find_optima, start_clip
 from ..optimal.settings import OptimalSettings
 from ..results import Confidence, Decomposition, Optimal, UnitResult
@@ -22,9 +22,10 @@ from ..stimuli import bank
 from ..types import Video, VideoBatch
 from ..units.convolutions import quick_convolutions
 from ..units.pooling import pooled_over_what_is_left
-from ..units.tap import tap
+from ..units.tap import Tap, tap
 from .agreement import agreement
 from .nothing import nothing_found
+from .objectives import Bound, Source, bind
 from .redrive import derived_indices, redrive
 from .request import Request
 
@@ -73,35 +74,50 @@ class Inquiry:
 
         Yields:
             A function from clips (B, C, T, H, W) in [0, 1] to the output of the channels that are measured,
-            (B, channels, *map); and per unit its objective, a function from that output to one number per
-            clip.
+            (B, channels, *map), or one for each layer and network that are read; and per unit its objective,
+            a function from that output to one number per clip.
         """
+        request, bound = self.request, self._bound(units)
+        with ExitStack() as taps:
+            listened = [(source, taps.enter_context(self._tapped(source))) for source in bound.sources]
+
+            def forward(clips: VideoBatch) -> Output:
+                clips = request.card.normalize(clips)
+                clips = clips if request.crop is None else request.crop(clips)
+                with pooled_over_what_is_left(), quick_convolutions():
+                    parts = tuple(self._read(source, tapped(clips)) for source, tapped in listened)
+                return parts[0] if len(parts) == 1 else Outputs(parts)
+
+            yield forward, list(bound.objectives)
+
+    def _bound(self, units: Sequence[int]) -> Bound:
+        """What is listened to, and each unit's objective in its terms."""
+        request, asked = self.request, self.request.objective
+        if isinstance(asked, Objective):
+            objectives = [asked]
+        else:
+            position = request.position if request.crop is None else request.crop.position
+            of_vectors = request.vectors is not None
+            objectives = [make_objective(asked, unit, position, of_vectors=of_vectors) for unit in units]
+        return bind(objectives, request.layer, 1 + len(request.networks))
+
+    def _tapped(self, source: Source) -> Tap:
         request = self.request
-        channels, objectives = self._measured(units)
-        with tap(
-            request.model,
-            request.layer,
-            units=channels,
+        networks = (request.model, *(network for network, _ in request.networks))
+        return tap(
+            networks[source.network],
+            source.layer,
+            units=None if source.vectors else source.channels,
             device=request.device,
             precision=request.precision,
-        ) as tapped:
+        )
 
-            def forward(clips: VideoBatch) -> Tensor:
-                clips = request.card.normalize(clips)
-                with pooled_over_what_is_left(), quick_convolutions():
-                    return tapped(clips if request.crop is None else request.crop(clips))
-
-            yield forward, objectives
-
-    def _measured(self, units: Sequence[int]) -> tuple[Sequence[int], list[Objective]]:
-        """The channels that are computed, and each unit's objective in their places."""
-        request, asked = self.request, self.request.objective
-        if isinstance(asked, str):
-            position = request.position if request.crop is None else request.crop.position
-            return units, [make_objective(asked, place, position) for place in range(len(units))]
-        channels = sorted({term.channel for term in asked.terms})
-        terms = (replace(term, channel=channels.index(term.channel)) for term in asked.terms)
-        return channels, [Objective(tuple(terms))]
+    def _read(self, source: Source, output: Tensor) -> Tensor:
+        """The channels of a source, or what vectors make of them."""
+        vectors = self.request.vectors
+        if not source.vectors or vectors is None:
+            return output
+        return vectors.of(output, range(len(vectors)) if source.channels is None else source.channels)
 
     def metric_for(self, settings: SearchSettings) -> NaturalMetric:
         """The metric of natural videos: the settings' own, else that of this network's clips."""

@@ -1,17 +1,19 @@
 """From what a person asks of units to a request with nothing left open, or an error with its repair."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
 
-from ..card import card_of
-from ..errors import ClipTooSmall, ModelUnusable, SettingInvalid, UnitOutOfRange
+from ..card import ModelCard, card_of
+from ..errors import ClipTooSmall, ModelUnusable, SettingInvalid
 from ..motion.decompose import PRESETS as DECOMPOSE_PRESETS
 from ..motion.decompose import DecomposeSettings, check_extent
 from ..optimal.ascend import unit_generator
 from ..optimal.coarse import Size
+from ..optimal.expression import is_expression
 from ..optimal.objective import Objective, make_objective, usual_kind
 from ..optimal.search import PRESETS as OPTIMAL_PRESETS
 from ..optimal.search import SearchSettings
@@ -23,6 +25,7 @@ from ..units.tap import output_shape, tap
 from ..units.unit import check_position, unit_indices
 from ..zoo.registry import weights_sha256
 from ..zoo.source import source_sha256
+from .objectives import Scope, checked, from_text, layers_of
 from .request import Options, Request
 
 
@@ -52,15 +55,20 @@ def request_for(
     check_start(options, optimal, shape)
     with pooled_over_what_is_left():
         produced = output_shape(model, layer, shape)
-    chosen = tuple(unit_indices(units, produced[0], card.names_of(layer)))
-    objective = _objective(options, chosen, produced)
+    vectors, names = options.vectors, card.names_of(layer)
+    if vectors is not None:
+        vectors.check(produced[0], layer)
+        produced, names = (len(vectors), *produced[1:]), vectors.names()
+    chosen = tuple(unit_indices(units, produced[0], names))
+    objective = _objective(options, chosen, layer, produced, partial(_shape_of, model, shape), card)
+    networks = _further(model, options.networks, layers_of(objective, layer), shape)
     tap(model, layer, device=options.device, precision=options.precision)
     crop = None
     if objective == "unit" and len(produced) == 4:
         place = options.position or tuple(side // 2 for side in produced[1:])
         probe = torch.rand(1, *shape, generator=unit_generator(options.seed, chosen[0]))
         crop = crop_to_unit(model, layer, place, card.normalize(probe), options.device)
-    whole = objective != "unit" if isinstance(objective, str) else _over_maps(objective)
+    whole = objective != "unit" if isinstance(objective, str) else _over_maps(objective, layer)
     searched = whole and isinstance(options.start, str)
     sizes = coarse_sizes(model, layer, shape, produced, optimal) if searched else ()
     return Request(
@@ -86,6 +94,8 @@ def request_for(
         card_sha256=card.sha256,
         source_sha256=digests[1],
         asked=options,
+        vectors=vectors,
+        networks=networks,
     )
 
 
@@ -108,26 +118,26 @@ def settings_of(options: Options) -> tuple[SearchSettings, DecomposeSettings]:
     return optimal, motion
 
 
-def _objective(options: Options, units: tuple[int, ...], produced: tuple[int, ...]) -> str | Objective:
-    """The objective in force, checked against the layer's output and the place that was named."""
+def _objective(
+    options: Options,
+    units: tuple[int, ...],
+    layer: str,
+    produced: tuple[int, ...],
+    shape_of: Callable[[str], tuple[int, ...]],
+    card: ModelCard,
+) -> str | Objective:
+    """The objective in force, checked against what it reads and the place that was named."""
     asked, position = options.objective, options.position
     if position is not None:
         check_position(position, produced[1:])
-    if isinstance(asked, Objective):
+    if isinstance(asked, Objective) or (asked is not None and is_expression(asked)):
         if position is not None:
             raise SettingInvalid("an objective of your own names its places itself; leave the position out")
         if len(units) != 1:
             raise SettingInvalid(f"an objective of your own is for one unit, not {len(units)}; give one")
-        if not asked.terms:
-            raise SettingInvalid("the objective has no terms; make it of channels, such as channel(3)")
-        for term in asked.terms:
-            if not 0 <= term.channel < produced[0]:
-                raise UnitOutOfRange(
-                    f"the objective has channel {term.channel}; the layer has units 0 to {produced[0] - 1}"
-                )
-            if term.kind == "unit" and term.position is not None:
-                check_position(term.position, produced[1:])
-        return asked
+        vectors = None if options.vectors is None else len(options.vectors)
+        scope = Scope(layer, shape_of, card, vectors, options.preset)
+        return checked(asked, scope) if isinstance(asked, Objective) else from_text(asked, scope)
     if position is not None and asked not in (None, "unit"):
         raise SettingInvalid(
             f"a position is of one unit, and the objective {asked} is of the whole channel; "
@@ -138,8 +148,40 @@ def _objective(options: Options, units: tuple[int, ...], produced: tuple[int, ..
     return kind
 
 
-def _over_maps(objective: Objective) -> bool:
-    return all(term.kind != "unit" for term in objective.terms)
+def _shape_of(model: nn.Module, shape: tuple[int, int, int, int], layer: str) -> tuple[int, ...]:
+    with pooled_over_what_is_left():
+        return output_shape(model, layer, shape)
+
+
+def _further(
+    model: nn.Module,
+    networks: Sequence[nn.Module],
+    layers: Sequence[str],
+    shape: tuple[int, int, int, int],
+) -> tuple[tuple[nn.Module, str], ...]:
+    """Further networks and digests of their weights.
+
+    Raises:
+        SettingInvalid: one gives other shapes than the first.
+        LayerNotFound: one has no such layer.
+    """
+    further = []
+    for network in networks:
+        digest = weights_sha256(network)  # before it has run
+        for layer in layers:
+            mine, its = _shape_of(model, shape, layer), _shape_of(network, shape, layer)
+            if mine != its:
+                raise SettingInvalid(
+                    f"layer {layer!r} gives {'x'.join(map(str, mine))}, and {'x'.join(map(str, its))} in a "
+                    "further network; give networks of one architecture"
+                )
+        further.append((network, digest))
+    return tuple(further)
+
+
+def _over_maps(objective: Objective, layer: str) -> bool:
+    """Whether one layer's whole maps are what counts, so that the search may begin with a small clip."""
+    return all(not term.is_local and term.layer in ("", layer) for term in objective.terms)
 
 
 def coarse_sizes(

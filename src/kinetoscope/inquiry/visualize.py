@@ -10,6 +10,7 @@ from ..optimal.objective import Objective
 from ..optimal.search import SearchSettings
 from ..results import Results, UnitResult
 from ..types import Video
+from ..units.vectors import Vectors
 from .request import SEEDS, Options
 from .run import Inquiry, Progress, Watch
 from .settle import request_for
@@ -34,6 +35,8 @@ def visualize_each(
     seeds: int = SEEDS,
     device: str = "cpu",
     precision: str = "fp32",
+    vectors: Vectors | None = None,
+    networks: Sequence[nn.Module] = (),
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> Iterator[UnitResult]:
@@ -44,9 +47,10 @@ def visualize_each(
         layer: dotted name as in `model.named_modules()`.
         units: channels by index, or by class name in the output layer.
         card: what the network expects; None: what came with it from `load_model`, else inferred.
-        objective: `channel`, `channel-relu` or `unit`, or an `Objective` of your own, made of channels of the
-            layer, for one unit to be filed under. None: `unit` where a position is given, else
-            `channel-relu` for maps, `channel` for single numbers and in the preset `paper` (eq. 4).
+        objective: `channel`, `channel-relu` or `unit`; or, filed under the one unit that is given, a sum of
+            terms that read any layer: an `Objective`, or text such as `conv3b:5 - conv3b:7`
+            (docs/objectives.md). None: `unit` where a position is given, else `channel-relu` for maps,
+            `channel` for single numbers and in the preset `paper` (eq. 4).
         position: (t, y, x) in the layer's map, for `unit`; None: the centre.
         size: clip as (frames, height, width); None: the card's.
         preset: `default`, natural statistics; `strong`, bare pixels; or `paper`, the published procedure.
@@ -63,6 +67,8 @@ def visualize_each(
             no confidence. The run that is shown is the same whatever this number.
         device: torch device.
         precision: `fp32`, or `bf16` for the network's arithmetic.
+        vectors: directions in the layer's channels; they are the units then, by row.
+        networks: further networks of the same architecture; what is maximized is the mean over all.
         progress: called with the unit's place among `units`, the step, and the number of steps.
         watch: called with the unit's channel, the step, from 1, and the unit's response there, for every step
             of the run that is shown: curves while they grow. Afterwards they are `optimal.history`.
@@ -95,6 +101,8 @@ def visualize_each(
         seeds=seeds,
         device=device,
         precision=precision,
+        vectors=vectors,
+        networks=networks,
     )
     return Inquiry(request_for(model, layer, units, options), progress, watch).results()
 
@@ -118,6 +126,8 @@ def visualize(
     seeds: int = SEEDS,
     device: str = "cpu",
     precision: str = "fp32",
+    vectors: Vectors | None = None,
+    networks: Sequence[nn.Module] = (),
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> Results:
@@ -152,6 +162,8 @@ def visualize(
         seeds=seeds,
         device=device,
         precision=precision,
+        vectors=vectors,
+        networks=networks,
         progress=progress,
         watch=watch,
     )

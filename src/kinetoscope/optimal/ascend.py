@@ -12,12 +12,9 @@ from ..errors import SettingInvalid
 from ..results import Optimal
 from ..schedule import cosine
 from ..types import Video, VideoBatch
-from .objective import Objective
+from .objective import Forward, Objective
 from .parameters import PARAMETERS
 from .transforms import TransformSettings, draw, transform
-
-Forward = Callable[[Tensor], Tensor]
-"""Takes clips in [0, 1] (B, C, T, H, W), gives a layer's output (B, units, ...)."""
 
 
 @dataclass(frozen=True)

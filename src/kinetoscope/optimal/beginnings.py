@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from ..stimuli import Named, Stimulus, to_contrast
-from .ascend import Forward
-from .objective import Objective
+from .objective import Forward, Objective
 
 KEPT = 3
 """Stimuli kept for each unit."""

@@ -17,13 +17,12 @@ from ..metric import MetricOperator, NaturalMetric
 from ..results import Optimal, SearchNotes
 from ..stimuli import to_contrast
 from ..types import Video, VideoBatch
-from .ascend import Forward
 from .ascents import ascend, steady
 from .beginnings import Beginning
 from .calm import calm
 from .climb import Climb, clip_energy, faint_noise, local_energy
 from .coarse import Size, coarse_to_fine
-from .objective import Objective
+from .objective import Forward, Objective
 from .passes import Passes
 from .settings import OptimalSettings
 
@@ -167,12 +166,13 @@ def _begin(
         torch.full((len(x), 1, 1, 1, 1), settings.contrast, device=x.device),
         torch.zeros(len(x), dtype=torch.bool, device=x.device),
         operator,
-        clip_energy if _single_places(search.objectives) else local_energy,
+        clip_energy if _in_places(search.objectives) else local_energy,
     )
 
 
-def _single_places(objectives: Sequence[Objective]) -> bool:
-    return all(term.kind == "unit" for objective in objectives for term in objective.terms)
+def _in_places(objectives: Sequence[Objective]) -> bool:
+    """Whether parts of maps are all that is read: evened out, contrasts would fill what nobody looks at."""
+    return all(term.is_local for objective in objectives for term in objective.terms)
 
 
 def _still(settings: OptimalSettings, clips: VideoBatch) -> Tensor:

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ..types import VideoBatch
 from ..units.rectifiers import leaky_rectifiers
-from .ascend import Forward
-from .objective import Objective
+from .objective import Forward, Objective
 
 
 @dataclass

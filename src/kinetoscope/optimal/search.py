@@ -9,11 +9,11 @@ from ..metric import NaturalMetric
 from ..results import Optimal
 from ..types import Video
 from . import ascend
-from .ascend import PAPER, AdamSettings, Forward
+from .ascend import PAPER, AdamSettings
 from .beginnings import Beginning
 from .coarse import Size
 from .natural import natural_optima, natural_start
-from .objective import Objective
+from .objective import Forward, Objective
 from .settings import OptimalSettings
 
 SearchSettings = OptimalSettings | AdamSettings

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Circle
 
 from .colour import flow_to_rgb
-from .sheet import INK, LINE, MUTED, Sheet, cut
+from .sheet import INK, LINE, MUTED, Sheet, cut, label_axes
 from .words import number
 
 GRATINGS, TEXTURE, PLAIDS, SHOWN = "#2f6fde", "#e0861a", "#3aa17e", "#1f2328"
@@ -42,6 +42,19 @@ def polar_axes(page: Sheet, x: float, y: float, side: float) -> Axes:
     }.items():
         axes.text(at_x, at_y, words, ha="center", va="center", fontsize=7.5, color=MUTED)
     return axes
+
+
+def direction_square(plot: Axes, across: str, up: str) -> None:
+    """Two directions against each other, degrees; the line is where they agree, the band is 45 wide."""
+    line = np.array([-20.0, 380.0])
+    for turn in (-360, 0, 360):
+        plot.fill_between(line, line + turn - 45, line + turn + 45, color="#eef0f3", linewidth=0)
+        plot.plot(line, line + turn, color=LINE, linewidth=1)
+    plot.set_xlim(-20, 380)
+    plot.set_ylim(-20, 380)
+    plot.set_xticks(range(0, 361, 90))
+    plot.set_yticks(range(0, 361, 90))
+    label_axes(plot, across, up)
 
 
 def draw_curve(axes: Axes, values: Sequence[float], colour: str, dashed: bool = False) -> None:

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 
-from .polar import GRATINGS, TEXTURE, key
-from .sheet import INK, LINE, MARGIN, MUTED, WIDTH, Sheet, cut, label_axes, own_defaults, say
+from .polar import GRATINGS, TEXTURE, direction_square, key
+from .sheet import INK, MARGIN, MUTED, WIDTH, Sheet, cut, label_axes, own_defaults, say
 from .words import number
 
 _SIDE, _TOP = 3.2, 1.75
@@ -111,10 +110,7 @@ def _histograms(page: Sheet, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _scatter(plot: Axes, rows: Sequence[Mapping[str, Any]], name: str, colour: str) -> None:
-    line = np.array([-20.0, 380.0])
-    for turn in (-360, 0, 360):
-        plot.fill_between(line, line + turn - 45, line + turn + 45, color="#eef0f3", linewidth=0)
-        plot.plot(line, line + turn, color=LINE, linewidth=1)
+    direction_square(plot, "measured [degrees]", "shown [degrees]")
     some = False
     for row in rows:
         if "shown" not in row or row["shown"]["direction_deg"] is None:
@@ -131,11 +127,6 @@ def _scatter(plot: Axes, rows: Sequence[Mapping[str, Any]], name: str, colour: s
             plot.annotate(str(row["unit"]), place, (4, 3), textcoords="offset points", fontsize=8, color=INK)
     if not some:
         say(plot, "nothing shown moves", True)
-    plot.set_xlim(-20, 380)
-    plot.set_ylim(-20, 380)
-    plot.set_xticks(range(0, 361, 90))
-    plot.set_yticks(range(0, 361, 90))
-    label_axes(plot, "measured [degrees]", "shown [degrees]")
 
 
 def _agreement_table(page: Sheet, agreement: Mapping[str, Any], x: float, y: float) -> None:

@@ -73,7 +73,7 @@ def _draw_direction(
         draw_curve(disc, arrays["gratings"][place].mean(axis=1).tolist(), GRATINGS)
         draw_preferred(disc, row["preferred_direction_deg"], row["dsi"], GRATINGS)
     if "texture" in row:
-        draw_curve(disc, texture_curve(row, arrays, axes).tolist(), TEXTURE)
+        draw_curve(disc, arrays["own_texture"].tolist(), TEXTURE)
         draw_preferred(disc, row["texture"]["preferred_direction_deg"], row["texture"]["dsi"], TEXTURE)
         draw_shown(disc, row["shown"]["direction_deg"])
         rows.append((TEXTURE, f"own texture, dsi {number(row['texture']['dsi'])}"))
@@ -90,14 +90,6 @@ def optimum_cell(row: Mapping[str, Any], axes: Mapping[str, Any]) -> int | None:
         return None
     pairs = [tuple(pair) for pair in axes["wavelength_speed"]]
     return pairs.index(tuple(row["moving_grating"][:2]))
-
-
-def texture_curve(
-    row: Mapping[str, Any], arrays: Mapping[str, np.ndarray], axes: Mapping[str, Any]
-) -> np.ndarray:
-    """Answers to the own texture in all directions at its best speed."""
-    speeds = list(axes["texture_speeds_px_per_frame"])
-    return arrays["own_texture"][speeds.index(row["texture"]["preferred_speed_px_per_frame"])]
 
 
 def _draw_heat(

@@ -152,13 +152,15 @@ def share_rows(decomposition: Mapping[str, Any]) -> list[tuple[str, str, float]]
 
 
 def title_of(record: Mapping[str, Any]) -> str:
-    """MODEL / LAYER / unit N (name), or the name of the given video."""
-    if record.get("layer") is None or record.get("unit") is None:
+    """MODEL / LAYER / unit N (name), or what was asked of the layer; or the name of the given video."""
+    asked = record.get("asked")
+    if record.get("layer") is None or (record.get("unit") is None and asked is None):
         return f"Decomposition of {record.get('video') or 'a given video'}"
     name = f" ({record['unit_name']})" if record.get("unit_name") not in (None, "") else ""
     model = record.get("model") or record.get("network")
     parts = [str(model)] if model else []
-    return " / ".join([*parts, str(record["layer"]) or "(whole model)", f"unit {record['unit']}{name}"])
+    what = str(asked) if asked is not None else f"unit {record['unit']}{name}"
+    return " / ".join([*parts, str(record["layer"]) or "(whole model)", what])
 
 
 def brief_rows(result: UnitResult) -> list[tuple[str, str]]:

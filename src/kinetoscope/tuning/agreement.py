@@ -114,14 +114,15 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float |
     """Spearman's; ties share their mean rank. None for fewer than three, or where one list does not vary."""
     if len(first) < 3:
         return None
-    ranks = torch.stack([_ranks(values) for values in (first, second)])
-    ranks = ranks - ranks.mean(dim=1, keepdim=True)
-    scale = float(ranks.norm(dim=1).prod())
-    return float(ranks.prod(dim=0).sum()) / scale if scale > 0 else None
+    ranked = torch.stack([ranks(values) for values in (first, second)])
+    ranked = ranked - ranked.mean(dim=1, keepdim=True)
+    scale = float(ranked.norm(dim=1).prod())
+    return float(ranked.prod(dim=0).sum()) / scale if scale > 0 else None
 
 
-def _ranks(values: Sequence[float]) -> torch.Tensor:
-    numbers = torch.tensor(list(values), dtype=torch.float64)
+def ranks(values: Sequence[float] | torch.Tensor) -> torch.Tensor:
+    """Ranks from 0 of numbers in a row; ties share their mean rank."""
+    numbers = torch.as_tensor(values, dtype=torch.float64)
     below = (numbers[:, None] > numbers[None]).sum(dim=1)
     same = (numbers[:, None] == numbers[None]).sum(dim=1)
     return below + (same - 1) / 2.0

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..optimal.ascend import Forward
 from ..results import UnitResult
 from ..types import VideoBatch
 from ..units.pooling import pooled_over_what_is_left
 from ..units.receptive.fields import Box, field_box, layer_spans
+from ..units.tap import Forward
 from . import own, sets
 from .field import Field, fitted, gradient_power
 from .listen import (
@@ -148,7 +148,7 @@ def note_best(best: Sequence[dict[str, Best]], shown: Sequence[Shown], found: Te
 
 
 def ask_about_picture(
-    layer: Layer, index: int, result: UnitResult, grey: float, report: Report | None
+    layer: Layer, index: int, result: UnitResult, grey: float
 ) -> tuple[dict[str, Tensor], dict[str, Best], float]:
     """Show one unit its optimum, and its own texture drifting, standing, and in grey.
 
@@ -162,10 +162,17 @@ def ask_about_picture(
     """
     image = in_channels(result.decomposition.static_image, layer.shape[0])
     best: tuple[dict[str, Best]] = ({},)
-    blocks = [*own.own_texture(layer.shape, image), *own.grey_texture(layer.shape, image)]
+    shape, nothing = layer.shape, torch.tensor([grey])
     optimum = in_channels(result.video, layer.shape[0]).transpose(0, 1) - 0.5
     with layer.listening([layer.units[index]]) as forward:
-        arrays = _asked(forward, blocks, torch.tensor([grey]), best, report)
+        first = [own.at_all_speeds(shape, image), own.standing(shape, image)]
+        arrays = _asked(forward, first, nothing, best, None)
+        some = arrays["own_texture_speeds"]
+        place = int(some[0].max(dim=1).values.argmax())
+        speed = sets.TEXTURE_SPEEDS[place]
+        second = [own.between(shape, image, speed), own.without_colour(shape, image, speed)]
+        arrays |= _asked(forward, second, nothing, best, None)
+        arrays["own_texture"] = torch.stack([some[:, place], arrays.pop("between")], dim=2).flatten(1)
         answer = float(heard(forward, [Shown("optimum", "optimum", lambda: optimum, None)], over_map)) - grey
     return {key: found[0] for key, found in arrays.items()}, best[0], answer
 

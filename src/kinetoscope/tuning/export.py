@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..card import ModelCard, card_of
-from ..optimal.ascend import Forward
 from ..records import safe_component, write_bytes_atomically
 from ..render.frames import encode_mp4, to_frames
 from ..results import UnitResult
 from ..stimuli import Shape
+from ..units.tap import Forward
 from . import own, sets
 from .answers import in_channels
 from .found import UnitTuning
@@ -116,10 +116,8 @@ def _of_picture(unit: UnitTuning, result: UnitResult, shape: Shape) -> Iterator[
     assert unit.texture is not None
     clip = in_channels(result.video, shape[0]).transpose(0, 1) - 0.5
     yield Shown("optimal input", f"optimal input of unit {unit.unit}", lambda: clip, None)
-    drifts, _ = own.own_texture(shape, in_channels(result.decomposition.static_image, shape[0]))
-    place = sets.TEXTURE_SPEEDS.index(unit.texture.speed_px_per_frame)
-    count = len(sets.TEXTURE_DIRECTIONS)
-    for each in drifts.shown[place * count : (place + 1) * count]:
+    image = in_channels(result.decomposition.static_image, shape[0])
+    for each in own.all_directions(shape, image, unit.texture.speed_px_per_frame).shown:
         yield replace(each, name=f"unit {unit.unit}: {each.name}")
 
 

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..optimal.ascend import Forward
 from ..units.receptive.fields import Box
+from ..units.tap import Forward
 from ..warp import pixel_grid
 from .listen import Shown
 

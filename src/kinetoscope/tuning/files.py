@@ -14,7 +14,7 @@ from ..render.card import template
 from ..render.figure import draw_summary
 from ..render.files import record_of, scale_of
 from ..render.tuned_layer import draw_layer
-from ..render.tuning import draw_panel, optimum_cell, texture_curve
+from ..render.tuning import draw_panel, optimum_cell
 from ..render.words import number, title_of
 from ..results import UnitResult
 from .agreement import Agreement
@@ -33,13 +33,22 @@ COLUMNS = (
     "plaids",
     "answers most to",
 )
-Panel = tuple[dict[str, Any], dict[str, np.ndarray], dict[str, Any], str]
-"""What a unit's panel is drawn of: its row, its arrays, their axes, and the title."""
-
-Draw = Callable[[Callable[[Panel], bytes], Sequence[Panel]], Iterable[bytes]]
-"""Maps a function over pictures, in order, as `map` does."""
-
 COMPARED = ("shown", "off gratings", "off own texture")
+
+
+@dataclass(frozen=True, eq=False)
+class ToDraw:
+    """What a unit's pictures are drawn of: its row, its arrays, their axes, a title, and its picture."""
+
+    row: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+    axes: dict[str, Any]
+    title: str
+    compared: UnitResult | None
+
+
+Draw = Callable[[Callable[[ToDraw], dict[str, bytes]], Sequence[ToDraw]], Iterable[dict[str, bytes]]]
+"""Maps a function over units, in order, as `map` does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,27 +127,33 @@ def write_parts(tuning: Tuning, directory: Path, named: Mapping[str, Any], draw:
         title_of({**tuning.record, **named, "unit": row["unit"], "unit_name": row["unit_name"]})
         for row in rows
     ]
-    owns = [{key: part[index] for key, part in arrays.items()} for index in range(len(rows))]
-    panels = draw(
-        _panel, [(row, own, axes, title) for row, own, title in zip(rows, owns, titles, strict=True)]
-    )
-    for row, own, panel in zip(rows, owns, panels, strict=True):
-        folder = unit_directory(directory, tuning.layer, row["unit"])
-        write_bytes_atomically(folder / "tuning.png", panel)
-        picture = tuning.pictures.get(row["unit"])
-        if picture is not None:
-            shown = replace(picture, record={**picture.record, "tuning": beside_picture(row, own, axes)})
-            write_bytes_atomically(
-                folder / "summary.png", draw_summary(shown, record_of(shown), scale_of(picture))
-            )
+    units = [
+        ToDraw(
+            row,
+            {key: part[index] for key, part in arrays.items()},
+            axes,
+            title,
+            tuning.pictures.get(row["unit"]),
+        )
+        for index, (row, title) in enumerate(zip(rows, titles, strict=True))
+    ]
+    for row, drawn in zip(rows, draw(draw_unit, units), strict=True):
+        for name, content in drawn.items():
+            write_bytes_atomically(unit_directory(directory, tuning.layer, row["unit"]) / name, content)
     layer_title = f"Tuning of {named.get('model') or tuning.record['network']} / {tuning.layer}"
     agreement = None if tuning.agreement is None else plain(tuning.agreement)
     write_bytes_atomically(directory / "layer.png", draw_layer(rows, agreement, layer_title))
     return _write_page(tuning, directory, rows, titles, layer_title)
 
 
-def _panel(parts: Panel) -> bytes:
-    return draw_panel(*parts)
+def draw_unit(unit: ToDraw) -> dict[str, bytes]:
+    """A unit's panel, and of one that is compared its summary figure with the measured curves."""
+    drawn = {"tuning.png": draw_panel(unit.row, unit.arrays, unit.axes, unit.title)}
+    if unit.compared is not None:
+        beside = beside_picture(unit.row, unit.arrays, unit.axes)
+        shown = replace(unit.compared, record={**unit.compared.record, "tuning": beside})
+        drawn["summary.png"] = draw_summary(shown, record_of(shown), scale_of(unit.compared))
+    return drawn
 
 
 def beside_picture(
@@ -150,7 +165,7 @@ def beside_picture(
     return plain(
         {
             "gratings": curve.tolist(),
-            "texture": texture_curve(row, arrays, axes).tolist(),
+            "texture": arrays["own_texture"].tolist(),
             "numbers": {
                 name: {key: part[key] for key in ("preferred_direction_deg", "dsi")}
                 for name, part in (("gratings", row), ("texture", row["texture"]))

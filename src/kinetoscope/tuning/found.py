@@ -34,9 +34,9 @@ class TextureTuning:
 
     Attributes:
         direction: of the curve at the preferred speed.
-        speed_px_per_frame: at which it answers most in its best direction.
+        speed_px_per_frame: at which it answers most in its best of eight directions.
         best_response, still_response, grey_response: beyond grey: drifting, standing, and drifting without
-            colour.
+            colour at that speed.
     """
 
     direction: DirectionTuning
@@ -130,7 +130,7 @@ def measured(answers: Answers, index: int, field: Field | None, seed: int) -> Un
             word: latency(course, layer.shape[1])
             for word, course in zip(("on", "off"), arrays["flashes"], strict=True)
         },
-        noise=_at_best_speed(arrays["textures"], seed)[0],
+        noise=_at_best_speed(arrays["textures"], seed),
         field=field,
         natural_response=None if natural is None else float(natural[index]),
     )
@@ -145,16 +145,16 @@ def with_picture(
     seed: int,
 ) -> UnitTuning:
     """The same beside what the unit's picture shows; arguments as `answers.ask_about_picture` gives them."""
-    direction, speed = _at_best_speed(arrays["own_texture"][..., None], seed)
+    some = arrays["own_texture_speeds"]
     motion = result.motion
     moves = motion.label not in (DEAD, FLAT) and motion.speed_px_per_frame >= UNDIRECTED_SPEED
     return replace(
         tuning,
         best={**tuning.best, **best},
         texture=TextureTuning(
-            direction,
-            speed,
-            float(arrays["own_texture"].max()),
+            direction_tuning(arrays["own_texture"][:, None], seed),
+            sets.TEXTURE_SPEEDS[int(some.max(dim=1).values.argmax())],
+            float(torch.cat([some.flatten(), arrays["own_texture"]]).max()),
             float(arrays["own_texture_still"]),
             float(arrays["own_texture_grey"].max()),
         ),
@@ -163,10 +163,10 @@ def with_picture(
     )
 
 
-def _at_best_speed(trials: Tensor, seed: int) -> tuple[DirectionTuning, float]:
+def _at_best_speed(trials: Tensor, seed: int) -> DirectionTuning:
     """The direction curve (speed, direction, trial) at the speed that is answered most in any direction."""
     place = int(trials.mean(dim=2).max(dim=1).values.argmax())
-    return direction_tuning(trials[place], seed), sets.TEXTURE_SPEEDS[place]
+    return direction_tuning(trials[place], seed)
 
 
 def _speed(gratings: Tensor, optimum: Optimum, shape: tuple[int, int, int, int]) -> Rivals | None:

@@ -10,11 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..card import ModelCard
-from ..optimal.ascend import Forward
 from ..stimuli import Shape, Stimulus, to_contrast
 from ..types import VideoBatch
 from ..units.pooling import pooled_over_what_is_left
-from ..units.tap import output_shape, tap
+from ..units.tap import Forward, output_shape, tap
 from ..units.unit import unit_indices
 
 BATCH_PIXELS = 2**20
@@ -114,6 +113,11 @@ def layer_of(
 def over_map(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor, "batch unit"]:
     """Mean of the positive part of a map; a single number as it is."""
     return output.relu().flatten(2).mean(dim=2) if output.ndim > 2 else output
+
+
+def mean_over_map(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor, "batch unit"]:
+    """The mean of each unit over its places; a single number as it is."""
+    return output.flatten(2).mean(dim=2) if output.ndim > 2 else output
 
 
 def at_centre(output: Float[Tensor, "batch unit *map"]) -> Float[Tensor, "batch unit"]:

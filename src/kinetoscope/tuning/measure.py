@@ -81,7 +81,7 @@ def tune(
     compared: dict[str, dict[int, Tensor]] = {}
     for done, (unit, picture) in enumerate(pictures.items()):
         index = asked.units.index(unit)
-        arrays, best, answer = ask_about_picture(asked, index, picture, float(answers.grey[index]), None)
+        arrays, best, answer = ask_about_picture(asked, index, picture, float(answers.grey[index]))
         found[index] = with_picture(found[index], picture, arrays, best, answer, seed)
         for key, part in arrays.items():
             compared.setdefault(key, {})[index] = part

@@ -1,6 +1,6 @@
 """Run a model up to one layer, and put everything back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +21,9 @@ from .failures import (
 from .layout import Layout, first_tensor
 from .precision import arithmetic
 from .stand_ins import StandIns
+
+Forward = Callable[[Tensor], Tensor]
+"""From clips (B, C, T, H, W) to a layer's output, (B, units, *map)."""
 
 
 class _Reached(BaseException):

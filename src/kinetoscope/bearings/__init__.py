@@ -1,0 +1,1 @@
+"""The direction compass: clips for the angles of a layer's plane of motion direction, asked and recovered."""

@@ -1,0 +1,1 @@
+"""How an optimal input lies among natural clips: response, statistics, way through the network."""
