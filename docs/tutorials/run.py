@@ -16,8 +16,8 @@ from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 
 HERE = Path(__file__).parent
-SECONDS = 300
-"""For one cell."""
+SECONDS = 1200
+"""For one cell: usually a few, on a busy machine many."""
 
 
 def run(source: Path, out: Path) -> float:
@@ -28,7 +28,9 @@ def run(source: Path, out: Path) -> float:
     with tempfile.TemporaryDirectory() as folder:
         kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
         place = {"metadata": {"path": folder}}
-        NotebookClient(notebook, km=kernel, timeout=SECONDS, resources=place).execute()
+        NotebookClient(
+            notebook, km=kernel, timeout=SECONDS, startup_timeout=SECONDS, resources=place
+        ).execute()
     resources = {"unique_key": source.stem, "output_files_dir": f"{source.stem}_files"}
     text, kept = MarkdownExporter().from_notebook_node(notebook, resources=resources)
     for name, data in kept.get("outputs", {}).items():
