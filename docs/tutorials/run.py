@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import jupytext
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 
@@ -26,11 +25,8 @@ def run(source: Path, out: Path) -> float:
     notebook = jupytext.read(source)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python", "language": "python"}
     with tempfile.TemporaryDirectory() as folder:
-        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
         place = {"metadata": {"path": folder}}
-        NotebookClient(
-            notebook, km=kernel, timeout=SECONDS, startup_timeout=SECONDS, resources=place
-        ).execute()
+        NotebookClient(notebook, timeout=SECONDS, startup_timeout=SECONDS, resources=place).execute()
     resources = {"unique_key": source.stem, "output_files_dir": f"{source.stem}_files"}
     text, kept = MarkdownExporter().from_notebook_node(notebook, resources=resources)
     for name, data in kept.get("outputs", {}).items():
