@@ -1,4 +1,4 @@
-"""What the site has beside this folder's pages: executed tutorials, and pages from elsewhere in the clone.
+"""What the site has beside this folder's pages: executed tutorials, and pages from elsewhere.
 
 `make docs` runs the tutorials into build/tutorials first. Links that lead out of this folder, as they do in a
 clone, lead to the site's own copies; links to a tutorial's source lead to its executed page.

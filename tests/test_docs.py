@@ -13,12 +13,16 @@ import pytest
 import torch
 import typer.main
 
+import kinetoscope as ks
 from kinetoscope.cli.app import app
 from kinetoscope.inquiry import settle
 from kinetoscope.inquiry.request import versions
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "src").rglob("*.md")])
+TUTORIALS = sorted(path for path in (ROOT / "docs/tutorials").glob("*.py") if path.stem != "run")
+PINNED = ("dev", "docs", "hf", "ray", "slurm", "train")
+"""Extras whose packages are installed by the chores."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXAMPLE_LINES = re.compile(r"^    (\S.*)$", re.MULTILINE)
 
@@ -81,7 +85,7 @@ def options_of(command: Any) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_options_and_verbs_in_running_text_exist(page: Path) -> None:
     group: Any = typer.main.get_command(app)
-    known = options_of(group) | {"--help"}
+    known = options_of(group) | {"--help", "--install-completion"}
     spans = re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text(encoding="utf-8")))
     ours = [span for span in spans if span.startswith(("--", "kinetoscope "))]
     named = {word for span in ours for word in re.findall(r"(?<!\S)--[a-z-]+", span)}
@@ -135,13 +139,40 @@ def test_every_page_under_docs_is_linked() -> None:
         assert any(f"{page.name})" in text for text in texts), page.name
 
 
+def test_the_reference_has_every_public_name() -> None:
+    shown = re.findall(r"^::: kinetoscope\.(\w+)$", (ROOT / "docs/reference.md").read_text(), re.MULTILINE)
+    assert sorted(shown) == sorted(set(ks.__all__) - {"Flow", "Video"}), "types are told in words there"
+
+
+def test_the_site_shows_every_page_and_every_tutorial() -> None:
+    listed = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    own = {page.name for page in (ROOT / "docs").glob("*.md")} | {"CHANGELOG.md", "CONTRIBUTING.md"}
+    assert listed == own | {f"tutorials/{path.stem}.md" for path in TUTORIALS}
+
+
+@pytest.mark.parametrize("source", TUTORIALS, ids=lambda path: path.stem)
+def test_what_tutorials_say_in_words_is_true(source: Path) -> None:
+    cells = re.split(r"^# %%(.*)$", source.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    words = "\n".join(
+        re.sub("^# ?", "", body, flags=re.MULTILINE)
+        for head, body in zip(cells[::2], cells[1::2], strict=True)
+        if "markdown" in head
+    )
+    assert words.startswith("\n# ")
+    for target in re.findall(r"\]\(([^)#\s]+)", words):
+        assert (source.parent / target).exists(), target
+    for line in [line for line in command_lines(words) if line.startswith("kinetoscope ")]:
+        parse(line)
+
+
 def test_every_dependency_is_pinned_and_no_build_is_chosen() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
     pins = dict(line.lower().replace("_", "-").split("==") for line in lines)
     extras = project["optional-dependencies"]
     wanted = {
-        re.split(r"[<>=\[]", line)[0] for line in [*project["dependencies"], *extras["dev"], *extras["train"]]
+        re.split(r"[<>=\[]", line)[0]
+        for line in [*project["dependencies"], *(one for extra in PINNED for one in extras[extra])]
     }
     assert wanted - {"kinetoscope"} <= set(pins)
     assert [name for name, version in pins.items() if "+" in version] == []

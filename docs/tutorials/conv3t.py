@@ -16,11 +16,10 @@ from kinetoscope.tconv.read import read_motion
 layer = ks.Conv3T(3, 1, kernel_size=(5, 11, 11), padding=(2, 5, 5))
 y, x = torch.meshgrid(torch.linspace(-1, 1, 11), torch.linspace(-1, 1, 11), indexing="ij")
 with torch.no_grad():
-    patch = (6 * x).cos() * (-(x**2 + y**2) * 3).exp() + (5 * (y + 0.4)).sin() * (-(x**2 + y**2) * 2).exp()
+    patch = (6 * x).cos() * (-(x**2 + y**2) * 2).exp()
     layer.first_weight.copy_((patch - patch.mean())[None, None, None].expand_as(layer.first_weight))
-    layer.translate_x.fill_(
-        -0.2
-    )  # sampling goes left, so content goes right: 0.2 of half the kernel, 1 pixel a frame
+    # sampling goes left, so content goes right: 0.2 of half the kernel, 1 pixel a frame
+    layer.translate_x.fill_(-0.2)
 
 # %%
 (motion,) = read_motion(nn.Sequential(layer))

@@ -15,7 +15,7 @@ import kinetoscope as ks
 model = ks.load_model("motion13")
 found = ks.check_sanity(model, "conv3b", 5, size=(8, 32, 32), steps=40, seed=0)
 for check in found.checks:
-    print(f"{check.group:14} {check.name:20} drives the unit: {check.numbers['drives_unit']:.2f}")
+    print(f"{check.group:18} {check.name:20} drives the unit: {check.numbers['drives_unit']:.2f}")
 
 # %% [markdown]
 # `drives_unit` is the gain of each picture in *this* unit, as a share of its own: near 1 for seeds, near 0

@@ -58,7 +58,8 @@ results
 
 # %%
 print(results[0])
-print(f"unit {curve[0][0]}: {curve[0][2]:.3f} at step 1, {curve[39][2]:.3f} at step {curve[39][1]}")
+grown = [response for unit, step, response in curve if unit == 0]
+print(f"unit 0: {grown[0]:.3f} at the first step, {grown[-1]:.3f} at the last of {len(grown)}")
 
 # %% [markdown]
 # TensorBoard shows the same curves while a long search runs:

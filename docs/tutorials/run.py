@@ -11,13 +11,12 @@ import time
 from pathlib import Path
 
 import jupytext
-from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 
 HERE = Path(__file__).parent
-SECONDS = 300
-"""For one cell."""
+SECONDS = 1200
+"""For one cell: usually a few, on a busy machine many."""
 
 
 def run(source: Path, out: Path) -> float:
@@ -26,9 +25,8 @@ def run(source: Path, out: Path) -> float:
     notebook = jupytext.read(source)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python", "language": "python"}
     with tempfile.TemporaryDirectory() as folder:
-        kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
         place = {"metadata": {"path": folder}}
-        NotebookClient(notebook, km=kernel, timeout=SECONDS, resources=place).execute()
+        NotebookClient(notebook, timeout=SECONDS, startup_timeout=SECONDS, resources=place).execute()
     resources = {"unique_key": source.stem, "output_files_dir": f"{source.stem}_files"}
     text, kept = MarkdownExporter().from_notebook_node(notebook, resources=resources)
     for name, data in kept.get("outputs", {}).items():
