@@ -9,9 +9,15 @@ the transformer come from `benchmarks/tiny_transformer.py`, those of the I3D are
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+import kinetoscope as ks
+from kinetoscope.bearings.probe import held_out_score, knows_direction, planted_clips, train
 from kinetoscope.cli import main as kinetoscope
+from kinetoscope.tuning.listen import layer_of
 
 HERE = Path(__file__).parent
 NETWORKS = {
@@ -69,6 +75,31 @@ def _two(number: float | None) -> str:
     return "-" if number is None else f"{number:.2f}"
 
 
+def read_only(model: str, size: str, layers: Sequence[str], asked: argparse.Namespace) -> None:
+    """Print what the probes of layers read, without a clip for any angle."""
+    network = ks.load_model(model, weights=asked.weights)
+    card, extent = ks.card_of(network), tuple(int(part) for part in size.split("x"))
+    print("layer | channels | held-out error, deg | correlation | mean cosine | best of 16 shuffled | plane")
+    for name in layers:
+        layer = layer_of(network, name, "all", card, extent, "cpu", asked.precision)
+        count = round(0.75 * asked.clips)
+        shown = planted_clips(layer, count, 0, "train")
+        held_out = planted_clips(layer, asked.clips - count, 0, "held-out")
+        true = held_out_score(train(shown), held_out)
+        dealers = (torch.Generator().manual_seed(seed) for seed in range(16))
+        chance = [held_out_score(train(shown, dealer), held_out) for dealer in dealers]
+        cells = [
+            name,
+            str(shown.activations.shape[1]),
+            f"{true.median_error_deg:.1f}",
+            _two(true.circular_correlation),
+            _two(true.mean_cosine),
+            _two(max(score.mean_cosine for score in chance)),
+            "yes" if knows_direction(true, chance) else "no",
+        ]
+        print(" | ".join(cells), flush=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -78,13 +109,19 @@ def main() -> int:
     parser.add_argument("--angles", type=int, default=16)
     parser.add_argument("--clips", type=int, default=640)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
+    parser.add_argument("--read-only", action="store_true", help="train and score the probes, no more")
     asked = parser.parse_args()
     model, size, layers = NETWORKS[asked.network]
+    if asked.read_only:
+        read_only(model, size, asked.layers.split(",") if asked.layers else layers, asked)
+        return 0
     rows = []
     for layer in asked.layers.split(",") if asked.layers else layers:
         out = asked.out / asked.network / layer
         words = ["compass", model, layer, "--out", str(out), "--size", size, "--weights", asked.weights]
         words += ["--angles", str(asked.angles), "--clips", str(asked.clips)]
+        words += ["--precision", asked.precision]
         words += [] if asked.steps is None else ["--steps", str(asked.steps)]
         if status := kinetoscope(words):
             return status

@@ -3,10 +3,10 @@
     python benchmarks/naturalness.py --weights FILE --clips FOLDER --out DIR [--units LAYER:N,N ...]
 
 Each unit is visualized by bare pixels (`--preset strong`, what version 0.1.0 did) and by today's default, one
-seed, clips of 16 x 64 x 64; `kinetoscope naturalness` makes cards of both. The table says of each number how
-often the default lies nearer to natural clips, and how well the number alone tells the two apart (the area
-under the ROC curve: 1 or 0 always, 0.5 never). The second network is the same architecture with random
-weights, as a control.
+seed, clips of 16 x 64 x 64, and has its card made. What is finished in DIR is only read again. The table says
+of each number how often the default lies nearer to natural clips, and how well the number alone tells the two
+apart (the area under the ROC curve: 1 or 0 always, 0.5 never). The second network is the same architecture
+with random weights, as a control.
 """
 
 import argparse
@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kinetoscope.cli import main as kinetoscope
+from torch import nn
+
+import kinetoscope as ks
 
 MODEL = "i3d_inception_piergiaj"
 UNITS = ("Conv3d_1a_7x7:3,8,12,28", "Mixed_3c:40,200", "Mixed_4c:10,17", "Mixed_5c:100,300")
@@ -69,6 +71,27 @@ def table(rows: Mapping[str, Sequence[Row]]) -> list[str]:
     return lines
 
 
+def cards_of(model: nn.Module, second: nn.Module, preset: str, asked: argparse.Namespace) -> ks.Naturalness:
+    """Optimal inputs of one search, and their cards."""
+    results = []
+    for named in asked.units:
+        layer, _, units = named.rpartition(":")
+        results += ks.visualize(
+            model,
+            layer,
+            units,
+            preset=preset,
+            size=(16, 64, 64),
+            seeds=1,
+            steps=asked.steps,
+            precision=asked.precision,
+        )
+        print(preset, *(f"{r.record['layer']} {r.record['unit']}" for r in results), flush=True)
+    return ks.naturalness(
+        model, results, asked.clips, second=second, most=asked.most, precision=asked.precision
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -76,21 +99,18 @@ def main() -> int:
     parser.add_argument("--clips", required=True)
     parser.add_argument("--units", nargs="*", default=UNITS, metavar="LAYER:N,N")
     parser.add_argument("--most", type=int, default=200, help="natural clips at most")
+    parser.add_argument("--steps", type=int, help="of both searches; default: their own")
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
     asked = parser.parse_args()
-    found: dict[str, list[Row]] = {}
+    model = ks.load_model(MODEL, weights=asked.weights)
+    second = ks.load_model(MODEL, weights="random", seed=1)
+    found: dict[str, Sequence[Row]] = {}
     for preset in PRESETS:
-        run, cards = asked.out / preset / "run", asked.out / preset / "cards"
-        for named in asked.units:
-            layer, _, units = named.rpartition(":")
-            words = ["visualize", MODEL, layer, "--units", units, "--out", str(run), "--preset", preset]
-            words += ["--weights", asked.weights, "--size", "16x64x64", "--seeds", "1"]
-            if status := kinetoscope(words):
-                return status
-        words = ["naturalness", str(run), "--clips", asked.clips, "--weights", asked.weights]
-        words += ["--second-weights", "random", "--most", str(asked.most), "--out", str(cards)]
-        if status := kinetoscope(words):
-            return status
-        found[preset] = json.loads((cards / "naturalness.json").read_text())["units"]
+        held = asked.out / preset / "naturalness.json"
+        if not held.exists():
+            cards = cards_of(model, second, preset, asked)
+            cards.save(held.parent)
+        found[preset] = json.loads(held.read_text())["units"]
     for preset, rows in found.items():
         print(f"\n{preset}: unit | " + " | ".join(NUMBERS))
         for row in rows:

@@ -31,7 +31,7 @@ def test_clips_go_where_they_are_asked_to(compass):
     own = [needle for needle in compass.needles if needle.kind == "probe"]
     assert [needle.asked_deg for needle in own] == [0.0, 90.0, 180.0, 270.0]
     assert compass.reading.knows
-    assert compass.score.circular_correlation > 0.9
+    assert compass.score.circular_correlation > 0.8
     assert compass.score.median_error_deg < 25
     assert all(needle.error_deg < 45 for needle in own)
     assert "asked for 4 angles" in repr(compass)
