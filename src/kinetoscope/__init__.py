@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .evaluation.ablate import ablate as ablate
     from .evaluation.sanity import check_sanity as check_sanity
     from .filters.decode import decode_filter as decode_filter
+    from .inquiry.diversity import Diversity as Diversity
+    from .inquiry.diversity import DiversitySettings as DiversitySettings
+    from .inquiry.diversity import diversity as diversity
     from .inquiry.given import decompose as decompose
     from .inquiry.given import decompose_all as decompose_all
     from .inquiry.visualize import visualize as visualize
@@ -59,6 +62,8 @@ _PUBLIC = {
     "Conv3T": "tconv.layer",
     "DecomposeSettings": "motion.decompose",
     "Decomposition": "results",
+    "Diversity": "inquiry.diversity",
+    "DiversitySettings": "inquiry.diversity",
     "Flow": "types",
     "KinetoscopeError": "errors",
     "ModelCard": "card",
@@ -81,6 +86,7 @@ _PUBLIC = {
     "decode_filter": "filters.decode",
     "decompose": "inquiry.given",
     "decompose_all": "inquiry.given",
+    "diversity": "inquiry.diversity",
     "feature_maps": "activations.maps",
     "list_layers": "units.layers",
     "load_model": "zoo.registry",

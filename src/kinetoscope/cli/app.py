@@ -11,6 +11,7 @@ from .attribute import attribute
 from .decode import decode
 from .decompose import decompose
 from .demo import demo
+from .diversity import diversity
 from .evaluate import evaluate
 from .feature_maps import feature_maps
 from .gallery import gallery
@@ -48,7 +49,7 @@ def kinetoscope(
 
 
 VERBS = (
-    demo, models, layers, visualize, decompose, sanity, ablate,
+    demo, models, layers, visualize, decompose, sanity, ablate, diversity,
     feature_maps, kernels, attribute, search, decode, temporal, train, tune, gallery,
 )  # fmt: skip
 for verb in VERBS:

@@ -14,7 +14,7 @@ from ..motion.decompose import decompose_all
 from ..motion.summary import summarize
 from ..optimal.ascend import unit_generator
 from ..optimal.beginnings import Beginning, beginnings
-from ..optimal.objective import Forward, Objective, Output, Outputs, make_objective
+from ..optimal.objective import Forward, Objective, Output, Outputs, Term, make_objective
 from ..optimal.search import SearchSettings, find_optima, start_clip
 from ..optimal.settings import OptimalSettings
 from ..results import Confidence, Decomposition, Optimal, UnitResult
@@ -62,17 +62,23 @@ class Inquiry:
     progress: Progress | None = None
 
     @contextmanager
-    def listening(self, units: Sequence[int]) -> Iterator[tuple[Forward, list[Objective]]]:
+    def listening(
+        self, units: Sequence[int], beside: Sequence[Term] = ()
+    ) -> Iterator[tuple[Forward, list[Objective]]]:
         """While the block lasts, run clips through the network as far as the layer, and measure these units.
 
         The network is in evaluation mode on the request's device meanwhile; afterwards it is as it was.
+
+        Args:
+            units: some of the request's.
+            beside: terms that are added at the end of each objective.
 
         Yields:
             A function from clips (B, C, T, H, W) in [0, 1] to the output of the channels that are measured,
             (B, channels, *map), or one for each layer and network that are read; and per unit its objective,
             a function from that output to one number per clip.
         """
-        request, bound = self.request, self._bound(units)
+        request, bound = self.request, self._bound(units, beside)
         with ExitStack() as taps:
             listened = [(source, taps.enter_context(self._tapped(source))) for source in bound.sources]
 
@@ -85,7 +91,7 @@ class Inquiry:
 
             yield forward, list(bound.objectives)
 
-    def _bound(self, units: Sequence[int]) -> Bound:
+    def _bound(self, units: Sequence[int], beside: Sequence[Term]) -> Bound:
         """What is listened to, and each unit's objective in its terms."""
         request, asked = self.request, self.request.objective
         if isinstance(asked, Objective):
@@ -94,7 +100,8 @@ class Inquiry:
             position = request.position if request.crop is None else request.crop.position
             of_vectors = request.vectors is not None
             objectives = [make_objective(asked, unit, position, of_vectors=of_vectors) for unit in units]
-        return bind(objectives, request.layer, 1 + len(request.networks))
+        added = Objective(tuple(beside))
+        return bind([one + added for one in objectives], request.layer, 1 + len(request.networks))
 
     def _tapped(self, source: Source) -> Tap:
         request = self.request
@@ -143,10 +150,10 @@ class Inquiry:
             progress=progress,
         )
 
-    def first_clip(self, unit: int) -> Video:
-        """The noise that the unit's ascent begins with, (T, C, H, W)."""
+    def first_clip(self, unit: int, further: int = 0) -> Video:
+        """The noise that the unit's ascent begins with, (T, C, H, W); `further` counts on from the seed."""
         request = self.request
-        generator = unit_generator(request.seed, unit)
+        generator = unit_generator(request.seed + further, unit)
         return start_clip(request.optimal, request.shape, generator, self.metric_for(request.optimal))
 
     def beginnings(self, units: Sequence[int]) -> list[Beginning]:
@@ -230,7 +237,7 @@ class Inquiry:
                 shown, start = one.runs[0], self.first_clip(one.unit)
                 responses = redrive(forward, objective, shown.video, accounts[0], start)
                 confidence, seconds = self._confidence(accounts, one.runs[1:])
-                results.append(self._assemble(one.unit, shown, accounts[0], responses, confidence, seconds))
+                results.append(self.assemble(one.unit, shown, accounts[0], responses, confidence, seconds))
         return results
 
     def _as_memory_allows(
@@ -268,15 +275,21 @@ class Inquiry:
         labels = [summarize(account).label for account in accounts]
         return agreement([account.velocity for account in accounts], labels, seeds, others[0].steps), seconds
 
-    def _assemble(
+    def assemble(
         self,
         unit: int,
         optimal: Optimal,
         decomposition: Decomposition,
         responses: dict[str, float],
-        confidence: Confidence | None,
-        seconds: float | None,
+        confidence: Confidence | None = None,
+        seconds: float | None = None,
     ) -> UnitResult:
+        """The whole account of an optimum that was taken apart and re-driven.
+
+        Args:
+            responses: from `redrive`.
+            confidence, seconds: agreement with other seeds, and what those took; None without any.
+        """
         decomposition = on_cpu(decomposition)
         optimal = replace(optimal, video=optimal.video.float().cpu())
         motion = summarize(decomposition)
