@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from .inquiry.diversity import diversity as diversity
     from .inquiry.given import decompose as decompose
     from .inquiry.given import decompose_all as decompose_all
+    from .inquiry.sweep import Sweep as Sweep
+    from .inquiry.sweep import sweep as sweep
     from .inquiry.visualize import visualize as visualize
     from .inquiry.visualize import visualize_each as visualize_each
     from .metric import NaturalMetric as NaturalMetric
     from .metric import natural_metric as natural_metric
     from .motion.decompose import DecomposeSettings as DecomposeSettings
     from .optimal.ascend import AdamSettings as AdamSettings
+    from .optimal.held import read_mask as read_mask
     from .optimal.objective import Objective as Objective
     from .optimal.objective import channel as channel
     from .optimal.objective import channel_relu as channel_relu
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from .results import Optimal as Optimal
     from .results import Results as Results
     from .results import UnitResult as UnitResult
+    from .spectrum import NaturalSpectrum as NaturalSpectrum
+    from .spectrum import natural_spectrum as natural_spectrum
     from .tconv.layer import Conv3T as Conv3T
     from .tuning.files import Tuning as Tuning
     from .tuning.measure import tune as tune
@@ -72,7 +77,9 @@ _PUBLIC = {
     "Optimal": "results",
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
+    "NaturalSpectrum": "spectrum",
     "Results": "results",
+    "Sweep": "inquiry.sweep",
     "Tuning": "tuning.files",
     "UnitResult": "results",
     "Vectors": "units.vectors",
@@ -92,9 +99,12 @@ _PUBLIC = {
     "load_model": "zoo.registry",
     "load_result": "reading",
     "natural_metric": "metric",
+    "natural_spectrum": "spectrum",
+    "read_mask": "optimal.held",
     "read_video": "clips.video",
     "read_vectors": "units.vectors",
     "search": "activations.search",
+    "sweep": "inquiry.sweep",
     "tap": "units.tap",
     "tune": "tuning.measure",
     "unit": "optimal.objective",

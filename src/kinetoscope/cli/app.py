@@ -21,6 +21,7 @@ from .models import models
 from .options import Debug
 from .sanity import sanity
 from .search import search
+from .sweep import sweep
 from .temporal import temporal
 from .train import train
 from .tune import tune
@@ -49,7 +50,7 @@ def kinetoscope(
 
 
 VERBS = (
-    demo, models, layers, visualize, decompose, sanity, ablate, diversity,
+    demo, models, layers, visualize, decompose, sanity, ablate, diversity, sweep,
     feature_maps, kernels, attribute, search, decode, temporal, train, tune, gallery,
 )  # fmt: skip
 for verb in VERBS:

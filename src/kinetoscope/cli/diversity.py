@@ -43,7 +43,7 @@ def diversity(asked: DiversityAsked) -> None:
     check_objective(asked.objective)
     study = plan_study(asked, objective=asked.objective, contrast=asked.contrast)
     from ..inquiry.diversity import DiversitySettings
-    from ..units.layers import find_layer
+    from ..units.tap import find_layer
 
     settings = DiversitySettings(count=asked.count, features=asked.features or "", price=asked.price)
     if settings.features:

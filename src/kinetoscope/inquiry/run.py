@@ -144,17 +144,28 @@ class Inquiry:
             generators,
             self.metric_for(settings),
             banked=banked,
-            start=None if isinstance(self.request.start, str) else self.request.start,
+            start=self._begin_with(),
             sizes=self.request.sizes,
+            held=self.request.held,
+            natural=self.request.spectrum,
+            alpha=self.request.alpha,
             device=self.request.device,
             progress=progress,
         )
+
+    def _begin_with(self) -> Video | None:
+        """The clip that x begins with; None for noise, as where x is the change to a clip."""
+        request = self.request
+        near = request.held is not None and request.held.near
+        return None if isinstance(request.start, str) or near else request.start
 
     def first_clip(self, unit: int, further: int = 0) -> Video:
         """The noise that the unit's ascent begins with, (T, C, H, W); `further` counts on from the seed."""
         request = self.request
         generator = unit_generator(request.seed + further, unit)
-        return start_clip(request.optimal, request.shape, generator, self.metric_for(request.optimal))
+        settings, metric = request.optimal, self.metric_for(request.optimal)
+        first = start_clip(settings, request.shape, generator, metric, request.spectrum)
+        return first if request.held is None else request.held(first.transpose(0, 1)[None])[0].transpose(0, 1)
 
     def beginnings(self, units: Sequence[int]) -> list[Beginning]:
         """What each unit answers to most in a bank of stimuli, in one pass; empty where none is asked for."""
@@ -164,6 +175,7 @@ class Inquiry:
             return []
         with self.listening(units) as (forward, objectives):
             stimuli = bank(request.shape)
+            forward = forward if request.held is None else request.held.around(forward)
             return beginnings(forward, objectives, stimuli, settings.contrast, device=request.device)
 
     def results(self, units: Sequence[int] | None = None) -> Iterator[UnitResult]:
@@ -292,6 +304,8 @@ class Inquiry:
         """
         decomposition = on_cpu(decomposition)
         optimal = replace(optimal, video=optimal.video.float().cpu())
+        if self.request.held is not None and self.request.held.near:
+            optimal = replace(optimal, given=self.request.held.base.cpu())
         motion = summarize(decomposition)
         nothing = nothing_found(responses)
         return UnitResult(

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..types import VideoBatch
 from ..units.rectifiers import leaky_rectifiers
+from .alpha import Alpha
 from .objective import Forward, Objective
 
 
@@ -24,6 +25,7 @@ class Passes:
         progress: called with the step and the number of steps.
         history: per objective, the response of each step.
         taken: steps so far.
+        alpha: told the gradients of each step; None: nobody asks.
     """
 
     forward: Forward
@@ -34,6 +36,7 @@ class Passes:
     progress: Callable[[int, int], None] | None
     history: list[list[float]] = field(default_factory=list)
     taken: int = 0
+    alpha: Alpha | None = None
 
     def shown(self, x: Tensor) -> Tensor:
         """Clips in [0, 1]; a still image in every frame."""
@@ -79,6 +82,8 @@ class Passes:
             values = [self.objectives[unit](part) for unit, part in zip(chosen, parts, strict=True)]
         # a unit that gives NaN keeps its start, instead of losing its clip
         gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+        if self.alpha is not None:
+            self.alpha.note(chosen, x, gradient)
         return torch.nan_to_num(torch.cat(values).detach(), nan=float("-inf")), gradient
 
     def record(self, values: Tensor, chosen: Sequence[int]) -> None:
