@@ -26,6 +26,7 @@ TIERS = (
         "reading",
         "schedule",
         "metric",
+        "spectrum",
         "stimuli",
         "card",
         "processes",

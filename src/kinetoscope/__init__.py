@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from .evaluation.ablate import ablate as ablate
     from .evaluation.sanity import check_sanity as check_sanity
     from .filters.decode import decode_filter as decode_filter
+    from .inquiry.diversity import Diversity as Diversity
+    from .inquiry.diversity import DiversitySettings as DiversitySettings
+    from .inquiry.diversity import diversity as diversity
     from .inquiry.given import decompose as decompose
     from .inquiry.given import decompose_all as decompose_all
+    from .inquiry.sweep import Sweep as Sweep
+    from .inquiry.sweep import sweep as sweep
     from .inquiry.visualize import visualize as visualize
     from .inquiry.visualize import visualize_each as visualize_each
     from .metric import NaturalMetric as NaturalMetric
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from .natural.files import Naturalness as Naturalness
     from .natural.measure import naturalness as naturalness
     from .optimal.ascend import AdamSettings as AdamSettings
+    from .optimal.held import read_mask as read_mask
     from .optimal.objective import Objective as Objective
     from .optimal.objective import channel as channel
     from .optimal.objective import channel_relu as channel_relu
@@ -45,6 +51,8 @@ if TYPE_CHECKING:
     from .results import Optimal as Optimal
     from .results import Results as Results
     from .results import UnitResult as UnitResult
+    from .spectrum import NaturalSpectrum as NaturalSpectrum
+    from .spectrum import natural_spectrum as natural_spectrum
     from .tconv.layer import Conv3T as Conv3T
     from .tuning.files import Tuning as Tuning
     from .tuning.measure import tune as tune
@@ -64,6 +72,8 @@ _PUBLIC = {
     "Conv3T": "tconv.layer",
     "DecomposeSettings": "motion.decompose",
     "Decomposition": "results",
+    "Diversity": "inquiry.diversity",
+    "DiversitySettings": "inquiry.diversity",
     "Flow": "types",
     "KinetoscopeError": "errors",
     "ModelCard": "card",
@@ -73,7 +83,9 @@ _PUBLIC = {
     "OptimalSettings": "optimal.settings",
     "NaturalMetric": "metric",
     "Naturalness": "natural.files",
+    "NaturalSpectrum": "spectrum",
     "Results": "results",
+    "Sweep": "inquiry.sweep",
     "Tuning": "tuning.files",
     "UnitResult": "results",
     "Vectors": "units.vectors",
@@ -88,15 +100,19 @@ _PUBLIC = {
     "decode_filter": "filters.decode",
     "decompose": "inquiry.given",
     "decompose_all": "inquiry.given",
+    "diversity": "inquiry.diversity",
     "feature_maps": "activations.maps",
     "list_layers": "units.layers",
     "load_model": "zoo.registry",
     "load_result": "reading",
     "natural_metric": "metric",
     "naturalness": "natural.measure",
+    "natural_spectrum": "spectrum",
+    "read_mask": "optimal.held",
     "read_video": "clips.video",
     "read_vectors": "units.vectors",
     "search": "activations.search",
+    "sweep": "inquiry.sweep",
     "tap": "units.tap",
     "tune": "tuning.measure",
     "unit": "optimal.objective",

@@ -101,7 +101,7 @@ def _version_of(record: Mapping[str, Any]) -> str:
 def _result(record: Mapping[str, Any], arrays: dict[str, Tensor]) -> UnitResult:
     channels = record.get("channels")
     if channels == 1:  # grey is repeated in the file
-        for name in ("optimal_video", "video", "reconstruction", "textures", "light_offset"):
+        for name in ("optimal_video", "video", "reconstruction", "textures", "light_offset", "given_clip"):
             if name in arrays:
                 arrays[name] = arrays[name][:, :1].contiguous()
         arrays["static_image"] = arrays["static_image"][:1].contiguous()
@@ -111,7 +111,7 @@ def _result(record: Mapping[str, Any], arrays: dict[str, Tensor]) -> UnitResult:
         video=video,
         decomposition=_decomposition(record, arrays),
         motion=_made(MotionSummary, record["motion"]),
-        optimal=_optimal(record, video) if "optimal_video" in arrays else None,
+        optimal=_optimal(record, video, arrays) if "optimal_video" in arrays else None,
         activation={name: _number(value) for name, value in record["activation"].items()},
         record={key: record[key] for key in record if key not in (*_MEASURED, *_OF_THE_FILE)},
         indices=record.get("indices") or {},
@@ -119,7 +119,7 @@ def _result(record: Mapping[str, Any], arrays: dict[str, Tensor]) -> UnitResult:
     )
 
 
-def _optimal(record: Mapping[str, Any], video: Tensor) -> Optimal:
+def _optimal(record: Mapping[str, Any], video: Tensor, arrays: Mapping[str, Tensor]) -> Optimal:
     notes = record.get("search")
     return Optimal(
         video=video,
@@ -127,6 +127,8 @@ def _optimal(record: Mapping[str, Any], video: Tensor) -> Optimal:
         steps=record["steps"],
         seconds=_number(record["seconds"]["optimize"]),
         notes=None if notes is None else _made(SearchNotes, notes),
+        alpha=arrays.get("alpha"),
+        given=arrays.get("given_clip"),
     )
 
 

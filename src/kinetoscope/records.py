@@ -241,7 +241,8 @@ def load_arrays(directory: str | Path) -> dict[str, Tensor]:
         `optimal_video` or `video` (T, 3, H, W), `static_image` (3, H, W), `displacement` (T, 2, H, W) in
         pixels, `velocity` and `coherent_velocity` (T-1, 2, H, W) in pixels per frame, `reconstruction`
         (T, 3, H, W), `textures` (K, 3, H, W) and their frames `texture_times` (K,), `light_gain` (T, 1, H,
-        W) and `light_offset` (T, 3, H, W), `covered` and `entered` (T-1, 1, H, W), boolean. Runs of version
+        W) and `light_offset` (T, 3, H, W), `covered` and `entered` (T-1, 1, H, W), boolean; some have `alpha`
+        (T, 1, H, W) and `given_clip` (T, 3, H, W). Runs of version
         0.1.0 lack what follows `reconstruction`.
 
     Raises:
@@ -289,6 +290,8 @@ def _misfits(arrays: Mapping[str, Tensor]) -> Iterator[str]:
         "light_offset": (time, channels, height, width),
         "covered": (time - 1, 1, height, width),
         "entered": (time - 1, 1, height, width),
+        "alpha": (time, 1, height, width),
+        "given_clip": (time, channels, height, width),
     }
     for name, shape in {**wanted, **newer}.items():
         if name not in arrays:

@@ -60,6 +60,8 @@ class Optimal(Brief):
         steps: steps taken.
         seconds: wall-clock time, shared evenly when several units were optimized together.
         notes: how it was found; None for a search in bare pixels.
+        alpha: how much each place matters for the response, (T, 1, H, W) in [0, 1]; None where nobody asked.
+        given: the clip that it stays near to, (T, C, H, W) in [0, 1]; None where there is none.
     """
 
     video: Video
@@ -67,6 +69,8 @@ class Optimal(Brief):
     steps: int
     seconds: float
     notes: SearchNotes | None = None
+    alpha: Float[Tensor, "time 1 height width"] | None = None
+    given: Video | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,6 +12,7 @@ from .compass import compass
 from .decode import decode
 from .decompose import decompose
 from .demo import demo
+from .diversity import diversity
 from .dress import dress
 from .evaluate import evaluate
 from .examples import welcome
@@ -25,6 +26,7 @@ from .options import Context, Debug
 from .redo import redo
 from .sanity import sanity
 from .search import search
+from .sweep import sweep
 from .temporal import temporal
 from .train import train
 from .tune import tune
@@ -54,7 +56,7 @@ def kinetoscope(
 
 
 VERBS = (
-    demo, models, layers, visualize, redo, decompose, sanity, ablate,
+    demo, models, layers, visualize, redo, decompose, sanity, ablate, diversity, sweep,
     feature_maps, kernels, attribute, search, decode, temporal, train, tune, compass,
     naturalness, gallery,
 )  # fmt: skip

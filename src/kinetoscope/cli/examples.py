@@ -9,6 +9,8 @@ EXAMPLES = {
     "decompose": "kinetoscope decompose clip.mp4 --out taken-apart",
     "sanity": "kinetoscope sanity motion13 conv3b --unit 5 --out sane",
     "ablate": "kinetoscope ablate motion13 fc --unit up --out ablated",
+    "diversity": "kinetoscope diversity motion13 conv3b --unit 5 --count 4 --out diverse",
+    "sweep": "kinetoscope sweep motion13 conv3b --unit 5 --over slowness --out sweep",
     "feature-maps": "kinetoscope feature-maps clip.mp4 --model motion13 --layer conv1 --units 0-3 --out maps",
     "kernels": "kinetoscope kernels motion13 conv1 --units 0-7 --out kernels",
     "attribute": "kinetoscope attribute clip.mp4 --model motion13 --target up --method grad-cam --out where",

@@ -31,6 +31,24 @@ Start = Annotated[
         metavar="noise|bank|CLIP", help="Noise; noise and a bank of stimuli; or a clip's beginning."
     ),
 ]
+Mask = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PARTS",
+        help="Where the clip is free: centre:0.5, surround:0.5, frames:4-9, FILE.npy; several with commas.",
+    ),
+]
+Stay = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001, max=0.5, metavar="R", help="With --start CLIP: root mean square of the change at most."
+    ),
+]
+Spectrum = Annotated[
+    Path | None,
+    typer.Option(metavar="CLIPS", help="With --preset maco: a clip or folder of clips to measure it on."),
+]
+Alpha = Annotated[bool, typer.Option("--alpha", help="Note which parts of the optimum matter.")]
 Device = Annotated[str, typer.Option(metavar="D", help="Where to compute: cpu, cuda, cuda:1, mps.")]
 Force = Annotated[bool, typer.Option("--force", help="Do finished work again.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -80,12 +98,15 @@ class Preset(StrEnum):
     default = "default"
     strong = "strong"
     paper = "paper"
+    fourier_3d = "fourier-3d"
+    fourier_2d = "fourier-2d"
+    maco = "maco"
 
 
 PresetChoice = Annotated[
     Preset,
     typer.Option(
-        help="Natural statistics; bare pixels, the strongest at any price; or the published paper's."
+        help="Natural statistics; bare pixels, strongest at any price; as published; spectra; phases alone."
     ),
 ]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from ..card import card_of
+from ..clips.folder import find_clips
 from ..clips.video import fit_clip, read_windows
 from ..errors import ClipTooSmall, PositionInvalid
 from ..inquiry.request import Options, Request
@@ -19,6 +20,7 @@ from ..records import UNIT_FILE, finished_units, unit_directory
 from ..render.colour import DEFAULT_SCALE
 from ..render.files import save_unit
 from ..render.page import write_index
+from ..spectrum import NaturalSpectrum, natural_spectrum
 from ..types import Video
 from ..zoo.registry import weights_of
 from .boundary import Interrupted, wrong_usage
@@ -109,6 +111,25 @@ def starting_clip(path: str, network: nn.Module, size: tuple[int, int, int] | No
     if len(video) < frames:
         raise ClipTooSmall(f"{path} has {len(video)} frames, and a start needs {frames}; give a longer one")
     return fit_clip(video, card.channels, height, width)
+
+
+def measured_spectrum(path: Path, network: nn.Module, size: tuple[int, int, int] | None) -> NaturalSpectrum:
+    """The spectrum of clips at the size that the network is given; every window of each clip counts.
+
+    Args:
+        path: a clip, or a folder of them.
+        size: frames, height, width; None: the card's.
+
+    Raises:
+        VideoUnreadable, ClipTooSmall, SettingInvalid: no clip there is long enough, or one cannot be read.
+    """
+    card = card_of(network)
+    frames, height, width = size or card.clip
+    windows = []
+    for clip in find_clips(path).files if path.is_dir() else [path]:
+        with closing(read_windows(clip, frames, frames, channels=card.channels)) as found:
+            windows += [fit_clip(window.video, card.channels, height, width) for window in found]
+    return natural_spectrum([window for window in windows if len(window) == frames])
 
 
 Work = Callable[[Run, list[int], Reporter], None]

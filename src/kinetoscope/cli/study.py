@@ -1,7 +1,7 @@
 """What `ablate` and `sanity` share: one unit, taken many times, ends in one figure and one JSON file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -25,8 +25,10 @@ from .progress import Reporter
 if TYPE_CHECKING:
     from ..evaluation.ablate import Ablation, Variant
     from ..evaluation.sanity import Check, Sanity
+    from ..inquiry.diversity import Diversity
     from ..inquiry.request import Request
     from ..inquiry.run import Progress
+    from ..inquiry.sweep import Sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +54,20 @@ class Study:
         weights: name of the weights.
         request: which unit, and how it is looked at.
         scale: speed at full brightness, pixels per frame.
+        beside: what else makes it this very study, plain JSON values.
     """
 
     asked: OneUnitAsked
     weights: str
     request: "Request"
     scale: float
+    beside: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What the JSON file has under `request`: what makes it this very study."""
         (unit,) = self.request.units
         named = {"model": self.asked.model, "weights": self.weights, "steps": self.asked.steps}
-        return {**named, **self.request.to_json(unit), "motion_scale": self.scale}
+        return {**named, **self.request.to_json(unit), "motion_scale": self.scale, **self.beside}
 
     def run(
         self,
@@ -96,7 +100,7 @@ class Study:
                 end_record(record, request, found)
         typer.echo(figure)
 
-    def record_of(self, found: "Ablation | Sanity") -> dict[str, Any]:
+    def record_of(self, found: "Ablation | Sanity | Diversity | Sweep") -> dict[str, Any]:
         """What the JSON file says of the unit, beside the rows."""
         return {"model": self.asked.model, "weights": self.weights, **found.record}
 
@@ -111,8 +115,11 @@ def facts_of(record: dict[str, Any]) -> str:
     return f"objective: {record['objective']}   ·   weights: {record['weights']}   ·   seed {record['seed']}"
 
 
-def plan_study(asked: OneUnitAsked) -> Study:
+def plan_study(asked: OneUnitAsked, **more: Any) -> Study:
     """Check everything that can be checked before computing.
+
+    Args:
+        more: further options of the request, by their names in `Options`.
 
     Raises:
         KinetoscopeError: as `request_for`.
@@ -129,6 +136,7 @@ def plan_study(asked: OneUnitAsked) -> Study:
     ensure_device(asked.device)
     network = load_model(asked.model, weights=asked.weights, seed=asked.seed)
     options = Options(size=clip, steps=asked.steps, seed=asked.seed, seeds=1, device=asked.device)
+    options = replace(options, **more)
     request = request_for(network, asked.layer, [asked.unit], options)
     if len(request.units) > 1:
         with wrong_usage("--unit"):

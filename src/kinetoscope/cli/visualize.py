@@ -9,10 +9,12 @@ from ..optimal.expression import is_expression, read_expression
 from ..optimal.objective import VECTORS
 from .boundary import wrong_usage
 from .options import (
+    Alpha,
     Computing,
     Context,
     Contrast,
     Layer,
+    Mask,
     Model,
     MotionScale,
     Objective,
@@ -22,7 +24,9 @@ from .options import (
     Preset,
     PresetChoice,
     Size,
+    Spectrum,
     Start,
+    Stay,
     Steps,
     Weights,
     check_objective,
@@ -48,6 +52,10 @@ class Searching(Computing):
     steps: Steps = None
     contrast: Contrast = None
     start: Start = "bank"
+    mask: Mask = None
+    stay: Stay = None
+    alpha: Alpha = False
+    spectrum: Spectrum = None
     seeds: Annotated[
         int,
         typer.Option(min=1, metavar="N", help="Runs whose motions are compared; 1 saves the others' time."),
@@ -58,11 +66,15 @@ class Searching(Computing):
 
     def options(self, network: "nn.Module", position: tuple[int, ...] | None = None) -> "Options":
         """How the units are to be looked at; a clip to start from is read as the network takes it."""
+        from ..card import card_of
         from ..inquiry.request import Options
-        from .run import starting_clip
+        from ..optimal.held import read_mask
+        from .run import measured_spectrum, starting_clip
 
         size = read_size(self.size)
         given = self.start not in ("noise", "bank")
+        if self.stay is not None and not given:
+            raise typer.BadParameter("give the clip to stay near to with --start", param_hint="'--stay'")
         return Options(
             objective=self.objective,
             position=position,
@@ -71,6 +83,10 @@ class Searching(Computing):
             steps=self.steps,
             contrast=self.contrast,
             start=starting_clip(self.start, network, size) if given else self.start,
+            mask=None if self.mask is None else read_mask(self.mask, size or card_of(network).clip),
+            stay=self.stay,
+            alpha=self.alpha,
+            spectrum=None if self.spectrum is None else measured_spectrum(self.spectrum, network, size),
             seed=self.seed,
             seeds=self.seeds,
             device=self.device,

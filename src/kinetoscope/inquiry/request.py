@@ -12,9 +12,11 @@ from ..brief import Brief
 from ..card import ModelCard
 from ..motion.decompose import DecomposeSettings
 from ..optimal.coarse import Size
+from ..optimal.held import Held, Mask
 from ..optimal.objective import Objective
 from ..optimal.search import SearchSettings
 from ..records import sha256_of
+from ..spectrum import NaturalSpectrum
 from ..types import Video
 from ..units.crop import Crop
 from ..units.vectors import Vectors
@@ -61,6 +63,12 @@ class Options(Brief):
         precision: `fp32`, or `bf16` for the network's arithmetic.
         vectors: directions in the layer's channels; they are the units then, by row.
         networks: further networks of the same architecture; what is maximized is the mean over all.
+        mask: (T, 1, H, W) in [0, 1], where the clip is free; elsewhere it is mid grey, or the clip that is
+            given as start. Contrast is counted where it is free. None: everywhere.
+        stay: how far the optimum may be from the clip given as start, as a root mean square, in (0, 0.5];
+            what is searched for is then the change. None: as far as its contrast goes.
+        alpha: whether to note which parts of the optimum the response rests on.
+        spectrum: of natural clips, for the preset `maco`; None: what the card's metric describes.
     """
 
     card: ModelCard | None = None
@@ -79,6 +87,10 @@ class Options(Brief):
     precision: str = "fp32"
     vectors: Vectors | None = None
     networks: Sequence[nn.Module] = ()
+    mask: Mask | None = None
+    stay: float | None = None
+    alpha: bool = False
+    spectrum: NaturalSpectrum | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,6 +117,9 @@ class Request(Brief):
         asked: as the request was written; to ask the same of another unit, seed or network.
         vectors: that are the units; None: channels are.
         networks: further ones, and the digests of what was in their tensors.
+        held: what is free of the clip, and what is shown elsewhere; None: all is.
+        alpha: whether results say which parts matter.
+        spectrum: that phases are free under; None: what the metric describes, or they are not.
     """
 
     model: nn.Module
@@ -131,6 +146,9 @@ class Request(Brief):
     asked: Options
     vectors: Vectors | None = None
     networks: tuple[tuple[nn.Module, str], ...] = ()
+    held: Held | None = None
+    alpha: bool = False
+    spectrum: NaturalSpectrum | None = None
 
     def name(self, unit: int) -> str:
         """The unit's class name, or what else it is called; "" where it has none."""
@@ -159,6 +177,7 @@ class Request(Brief):
                 "start": self.start if isinstance(self.start, str) else f"clip {sha256_of(self.start)}",
                 "decompose": self.motion.describe(),
                 "seeds": self.seeds,
+                **self._of_the_clip(),
             },
             "versions": versions(),
             "device": self.device,
@@ -166,3 +185,16 @@ class Request(Brief):
             "vectors": None if self.vectors is None else self.vectors.describe(),
             "networks_sha256": [digest for _, digest in self.networks] or None,
         }
+
+    def _of_the_clip(self) -> dict[str, Any]:
+        """Settings that few requests have: constraints on the clip."""
+        few: dict[str, Any] = {}
+        if self.held is not None:
+            few["held"] = self.held.to_json()
+            if self.asked.stay is not None:
+                few["stay"] = self.asked.stay
+        if self.alpha:
+            few["alpha"] = True
+        if self.spectrum is not None:
+            few["spectrum_sha256"] = self.spectrum.sha256()
+        return few

@@ -14,7 +14,7 @@ from ..motion.decompose import decompose_all
 from ..motion.summary import summarize
 from ..optimal.ascend import unit_generator
 from ..optimal.beginnings import Beginning, beginnings
-from ..optimal.objective import Forward, Objective, Output, Outputs, make_objective
+from ..optimal.objective import Forward, Objective, Output, Outputs, Term, make_objective
 from ..optimal.search import SearchSettings, find_optima, start_clip
 from ..optimal.settings import OptimalSettings
 from ..results import Confidence, Decomposition, Optimal, UnitResult
@@ -67,17 +67,23 @@ class Inquiry:
     watch: Watch | None = None
 
     @contextmanager
-    def listening(self, units: Sequence[int]) -> Iterator[tuple[Forward, list[Objective]]]:
+    def listening(
+        self, units: Sequence[int], beside: Sequence[Term] = ()
+    ) -> Iterator[tuple[Forward, list[Objective]]]:
         """While the block lasts, run clips through the network as far as the layer, and measure these units.
 
         The network is in evaluation mode on the request's device meanwhile; afterwards it is as it was.
+
+        Args:
+            units: some of the request's.
+            beside: terms that are added at the end of each objective.
 
         Yields:
             A function from clips (B, C, T, H, W) in [0, 1] to the output of the channels that are measured,
             (B, channels, *map), or one for each layer and network that are read; and per unit its objective,
             a function from that output to one number per clip.
         """
-        request, bound = self.request, self._bound(units)
+        request, bound = self.request, self._bound(units, beside)
         with ExitStack() as taps:
             listened = [(source, taps.enter_context(self._tapped(source))) for source in bound.sources]
 
@@ -90,7 +96,7 @@ class Inquiry:
 
             yield forward, list(bound.objectives)
 
-    def _bound(self, units: Sequence[int]) -> Bound:
+    def _bound(self, units: Sequence[int], beside: Sequence[Term]) -> Bound:
         """What is listened to, and each unit's objective in its terms."""
         request, asked = self.request, self.request.objective
         if isinstance(asked, Objective):
@@ -99,7 +105,8 @@ class Inquiry:
             position = request.position if request.crop is None else request.crop.position
             of_vectors = request.vectors is not None
             objectives = [make_objective(asked, unit, position, of_vectors=of_vectors) for unit in units]
-        return bind(objectives, request.layer, 1 + len(request.networks))
+        added = Objective(tuple(beside))
+        return bind([one + added for one in objectives], request.layer, 1 + len(request.networks))
 
     def _tapped(self, source: Source) -> Tap:
         request = self.request
@@ -143,18 +150,29 @@ class Inquiry:
             generators,
             self.metric_for(settings),
             banked=banked,
-            start=None if isinstance(self.request.start, str) else self.request.start,
+            start=self._begin_with(),
             sizes=self.request.sizes,
+            held=self.request.held,
+            natural=self.request.spectrum,
+            alpha=self.request.alpha,
             device=self.request.device,
             progress=progress,
             watch=watch,
         )
 
-    def first_clip(self, unit: int) -> Video:
-        """The noise that the unit's ascent begins with, (T, C, H, W)."""
+    def _begin_with(self) -> Video | None:
+        """The clip that x begins with; None for noise, as where x is the change to a clip."""
         request = self.request
-        generator = unit_generator(request.seed, unit)
-        return start_clip(request.optimal, request.shape, generator, self.metric_for(request.optimal))
+        near = request.held is not None and request.held.near
+        return None if isinstance(request.start, str) or near else request.start
+
+    def first_clip(self, unit: int, further: int = 0) -> Video:
+        """The noise that the unit's ascent begins with, (T, C, H, W); `further` counts on from the seed."""
+        request = self.request
+        generator = unit_generator(request.seed + further, unit)
+        settings, metric = request.optimal, self.metric_for(request.optimal)
+        first = start_clip(settings, request.shape, generator, metric, request.spectrum)
+        return first if request.held is None else request.held(first.transpose(0, 1)[None])[0].transpose(0, 1)
 
     def beginnings(self, units: Sequence[int]) -> list[Beginning]:
         """What each unit answers to most in a bank of stimuli, in one pass; empty where none is asked for."""
@@ -164,6 +182,7 @@ class Inquiry:
             return []
         with self.listening(units) as (forward, objectives):
             stimuli = bank(request.shape)
+            forward = forward if request.held is None else request.held.around(forward)
             return beginnings(forward, objectives, stimuli, settings.contrast, device=request.device)
 
     def results(self, units: Sequence[int] | None = None) -> Iterator[UnitResult]:
@@ -243,7 +262,7 @@ class Inquiry:
                 shown, start = one.runs[0], self.first_clip(one.unit)
                 responses = redrive(forward, objective, shown.video, accounts[0], start)
                 confidence, seconds = self._confidence(accounts, one.runs[1:])
-                results.append(self._assemble(one.unit, shown, accounts[0], responses, confidence, seconds))
+                results.append(self.assemble(one.unit, shown, accounts[0], responses, confidence, seconds))
         return results
 
     def _as_memory_allows(
@@ -281,17 +300,25 @@ class Inquiry:
         labels = [summarize(account).label for account in accounts]
         return agreement([account.velocity for account in accounts], labels, seeds, others[0].steps), seconds
 
-    def _assemble(
+    def assemble(
         self,
         unit: int,
         optimal: Optimal,
         decomposition: Decomposition,
         responses: dict[str, float],
-        confidence: Confidence | None,
-        seconds: float | None,
+        confidence: Confidence | None = None,
+        seconds: float | None = None,
     ) -> UnitResult:
+        """The whole account of an optimum that was taken apart and re-driven.
+
+        Args:
+            responses: from `redrive`.
+            confidence, seconds: agreement with other seeds, and what those took; None without any.
+        """
         decomposition = on_cpu(decomposition)
         optimal = replace(optimal, video=optimal.video.float().cpu())
+        if self.request.held is not None and self.request.held.near:
+            optimal = replace(optimal, given=self.request.held.base.cpu())
         motion = summarize(decomposition)
         nothing = nothing_found(responses)
         return UnitResult(

@@ -11,10 +11,12 @@ from ..card import ModelCard, card_of
 from ..errors import ClipTooSmall, ModelUnusable, SettingInvalid
 from ..motion.decompose import PRESETS as DECOMPOSE_PRESETS
 from ..motion.decompose import DecomposeSettings, check_extent
-from ..optimal.ascend import unit_generator
+from ..optimal.ascend import AdamSettings, unit_generator
 from ..optimal.coarse import Size
 from ..optimal.expression import is_expression
+from ..optimal.held import hold
 from ..optimal.objective import Objective, make_objective, usual_kind
+from ..optimal.parameters import PHASES
 from ..optimal.search import PRESETS as OPTIMAL_PRESETS
 from ..optimal.search import SearchSettings
 from ..optimal.settings import OptimalSettings
@@ -69,7 +71,12 @@ def request_for(
         probe = torch.rand(1, *shape, generator=unit_generator(options.seed, chosen[0]))
         crop = crop_to_unit(model, layer, place, card.normalize(probe), options.device)
     whole = objective != "unit" if isinstance(objective, str) else _over_maps(objective, layer)
-    searched = whole and isinstance(options.start, str)
+    if options.spectrum is not None:
+        if not isinstance(optimal, AdamSettings) or optimal.domain != PHASES:
+            raise SettingInvalid("a spectrum is for free phases; give the preset maco, or leave it out")
+        options.spectrum.check(shape)
+    held = hold(shape, options.mask, None if isinstance(options.start, str) else options.start, options.stay)
+    searched = whole and isinstance(options.start, str) and held is None
     sizes = coarse_sizes(model, layer, shape, produced, optimal) if searched else ()
     return Request(
         model=model,
@@ -96,6 +103,9 @@ def request_for(
         asked=options,
         vectors=vectors,
         networks=networks,
+        held=held,
+        alpha=options.alpha,
+        spectrum=options.spectrum,
     )
 
 
@@ -115,6 +125,16 @@ def settings_of(options: Options) -> tuple[SearchSettings, DecomposeSettings]:
         if not isinstance(optimal, OptimalSettings):
             raise SettingInvalid(f"preset {options.preset!r} has no contrast to keep to; leave contrast out")
         optimal = replace(optimal, contrast=options.contrast, most_contrast=options.contrast)
+    named = {"mask": options.mask is not None, "stay": options.stay is not None, "alpha": options.alpha}
+    given = [name for name, there in named.items() if there]
+    if given and not isinstance(optimal, OptimalSettings):
+        raise SettingInvalid(f"preset {options.preset!r} knows no {' and '.join(given)}; leave it out")
+    if options.stay is not None and isinstance(optimal, OptimalSettings):
+        if options.contrast is not None:
+            raise SettingInvalid("stay is the contrast of the change; leave contrast out")
+        if not 0 < options.stay <= 0.5:
+            raise SettingInvalid(f"stay is a root mean square above 0 and at most 0.5, not {options.stay}")
+        optimal = replace(optimal, contrast=options.stay, most_contrast=options.stay)
     return optimal, motion
 
 

@@ -6,9 +6,11 @@ from torch import nn
 
 from ..card import ModelCard
 from ..motion.decompose import DecomposeSettings
+from ..optimal.held import Mask
 from ..optimal.objective import Objective
 from ..optimal.search import SearchSettings
 from ..results import Results, UnitResult
+from ..spectrum import NaturalSpectrum
 from ..types import Video
 from ..units.vectors import Vectors
 from .request import SEEDS, Options
@@ -37,6 +39,10 @@ def visualize_each(
     precision: str = "fp32",
     vectors: Vectors | None = None,
     networks: Sequence[nn.Module] = (),
+    mask: Mask | None = None,
+    stay: float | None = None,
+    alpha: bool = False,
+    spectrum: NaturalSpectrum | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> Iterator[UnitResult]:
@@ -69,6 +75,12 @@ def visualize_each(
         precision: `fp32`, or `bf16` for the network's arithmetic.
         vectors: directions in the layer's channels; they are the units then, by row.
         networks: further networks of the same architecture; what is maximized is the mean over all.
+        mask: (T, 1, H, W) in [0, 1], where the clip is free; elsewhere it is mid grey, or the clip that is
+            given as start. Contrast is counted where it is free. None: everywhere.
+        stay: how far the optimum may be from the clip given as start, as a root mean square, in (0, 0.5];
+            what is searched for is then the change. None: as far as its contrast goes.
+        alpha: whether to note which parts of the optimum the response rests on.
+        spectrum: of natural clips, for the preset `maco`; None: what the card's metric describes.
         progress: called with the unit's place among `units`, the step, and the number of steps.
         watch: called with the unit's channel, the step, from 1, and the unit's response there, for every step
             of the run that is shown: curves while they grow. Afterwards they are `optimal.history`.
@@ -103,6 +115,10 @@ def visualize_each(
         precision=precision,
         vectors=vectors,
         networks=networks,
+        mask=mask,
+        stay=stay,
+        alpha=alpha,
+        spectrum=spectrum,
     )
     return Inquiry(request_for(model, layer, units, options), progress, watch).results()
 
@@ -128,6 +144,10 @@ def visualize(
     precision: str = "fp32",
     vectors: Vectors | None = None,
     networks: Sequence[nn.Module] = (),
+    mask: Mask | None = None,
+    stay: float | None = None,
+    alpha: bool = False,
+    spectrum: NaturalSpectrum | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
 ) -> Results:
@@ -164,6 +184,10 @@ def visualize(
         precision=precision,
         vectors=vectors,
         networks=networks,
+        mask=mask,
+        stay=stay,
+        alpha=alpha,
+        spectrum=spectrum,
         progress=progress,
         watch=watch,
     )

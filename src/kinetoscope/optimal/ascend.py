@@ -11,9 +11,10 @@ from ..card import ModelCard
 from ..errors import SettingInvalid
 from ..results import Optimal
 from ..schedule import cosine
+from ..spectrum import NaturalSpectrum
 from ..types import Video, VideoBatch
 from .objective import Forward, Objective
-from .parameters import PARAMETERS
+from .parameters import DOMAINS, PHASES, make_parameters
 from .transforms import TransformSettings, draw, transform
 
 
@@ -31,8 +32,8 @@ class AdamSettings:
             falls to 0 over the first three quarters of the steps.
         spread: standard deviation of the values at the start; 0 behind the sigmoid is mid grey.
         domain: what the values are: "pixel", held in [0, 1]; "still", the pixels of one image that every
-            frame shows; or, with Adam, "sigmoid", pixels behind one, and "fourier", the spectrum over its
-            fixed 1/f scale.
+            frame shows; or, with Adam, "sigmoid", pixels behind one, "fourier", the spectrum over its fixed
+            1/f scale, "fourier-2d", the same frame by frame, and "maco", phases under fixed magnitudes.
         transforms: ranges of the random shifts and scalings.
         together: units optimized in one batch at most; results do not depend on it, and where memory runs out
             batches are halved. None: 1 on a CPU, where more gain nothing, and 32 elsewhere.
@@ -56,8 +57,8 @@ class AdamSettings:
         for name in ("warmup", "leak"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingInvalid(f"{name} is 0 to 1, not {getattr(self, name)}")
-        if self.domain not in PARAMETERS:
-            raise SettingInvalid(f"domain is {', '.join(PARAMETERS)}, not {self.domain!r}")
+        if self.domain not in DOMAINS:
+            raise SettingInvalid(f"domain is {', '.join(DOMAINS)}, not {self.domain!r}")
         if self.together is not None and self.together < 1:
             raise SettingInvalid(f"together is at least 1, not {self.together}")
 
@@ -86,6 +87,12 @@ PAPER = AdamSettings(
 )
 """The published procedure."""
 
+FOURIER = AdamSettings(steps=320, rate=0.05, warmup=0.0, domain="fourier")
+"""Amplitudes over a fixed 1 / f, in the steps that they need."""
+
+MACO = AdamSettings(steps=160, rate=0.3, warmup=0.0, domain=PHASES)
+"""Free phases under fixed magnitudes (Fel et al. 2023)."""
+
 
 def normalize(clips: VideoBatch, card: ModelCard) -> VideoBatch:
     """The same as `card.normalize(clips)`."""
@@ -104,10 +111,15 @@ def start_values(
     return torch.randn(shape, generator=generator) * settings.spread
 
 
-def start_clip(settings: AdamSettings, shape: tuple[int, int, int, int], generator: torch.Generator) -> Video:
+def start_clip(
+    settings: AdamSettings,
+    shape: tuple[int, int, int, int],
+    generator: torch.Generator,
+    natural: NaturalSpectrum | None = None,
+) -> Video:
     """The clip before the first step, (T, C, H, W) in (0, 1), for a generator that has drawn nothing yet."""
     start = start_values(settings, shape, generator)[None]
-    return PARAMETERS[settings.domain](start).video().detach()[0].transpose(0, 1)
+    return make_parameters(settings.domain, start, natural).video().detach()[0].transpose(0, 1)
 
 
 @torch.enable_grad()  # whatever the caller has set
@@ -118,6 +130,7 @@ def maximize(
     settings: AdamSettings,
     generators: Sequence[torch.Generator],
     *,
+    natural: NaturalSpectrum | None = None,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     watch: Callable[[int, int, float], None] | None = None,
@@ -129,6 +142,7 @@ def maximize(
         objectives: one per clip.
         shape: of a clip, (C, T, H, W).
         generators: one per clip; draws its start and its transforms, on the CPU.
+        natural: magnitudes that phases are free under; None: what the usual metric describes.
         progress: called with the step and the number of steps.
         watch: called with an objective's place, its step, from 1, and its response there.
 
@@ -138,7 +152,7 @@ def maximize(
     began = time.perf_counter()
     starts = torch.stack([start_values(settings, shape, generator) for generator in generators])
     draws = torch.stack([draw(settings.transforms, settings.steps, g) for g in generators], dim=1).to(device)
-    parameters = PARAMETERS[settings.domain](starts.to(device))
+    parameters = make_parameters(settings.domain, starts.to(device), natural)
     rule = parameters.rule(parameters.values)
     history = []
     for step in range(settings.steps):

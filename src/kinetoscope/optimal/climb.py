@@ -24,6 +24,8 @@ class Climb:
         energy_of: of a direction, what it is divided by the root of: `local_energy` evens local contrasts
             out, `frame_energy` those of frames; for a single place `clip_energy`, none.
         matte: (B, 1, T, H, W), a mask under which the clip is seen and its contrast counted; None: none.
+        weights: (1, 1, T, H, W), of mean square 1, under which contrast is counted where parts of the clip
+            are not free; None: all are.
     """
 
     x: VideoBatch
@@ -32,6 +34,7 @@ class Climb:
     operator: MetricOperator
     energy_of: Callable[[Tensor], Tensor]
     matte: Tensor | None = None
+    weights: Tensor | None = None
     mean: Tensor = field(init=False)
     energy: Tensor | float = 0.0
     count: int = 0
@@ -66,7 +69,9 @@ class Climb:
         there it would no longer be the best of its norm.
         """
         moved = self.x + share * self.budget * direction
-        scale = self.budget / contrast(self.under_matte(moved)).clamp(min=1e-12)
+        counted = self.under_matte(moved)
+        counted = counted if self.weights is None else counted * self.weights
+        scale = self.budget / contrast(counted).clamp(min=1e-12)
         if self.energy_of is clip_energy:
             scale = torch.minimum(scale, 0.5 / _peak(moved))
         self.x = (moved * scale.clamp(max=1)).clamp(-0.5, 0.5)

@@ -17,11 +17,13 @@ from ..metric import MetricOperator, NaturalMetric
 from ..results import Optimal, SearchNotes
 from ..stimuli import to_contrast
 from ..types import Video, VideoBatch
+from .alpha import Alpha
 from .ascents import ascend, steady
 from .beginnings import Beginning
 from .calm import calm
 from .climb import Climb, clip_energy, faint_noise, local_energy
 from .coarse import Size, coarse_to_fine
+from .held import Held
 from .objective import Forward, Objective
 from .passes import Passes
 from .settings import OptimalSettings
@@ -41,6 +43,8 @@ def natural_optima(
     banked: Sequence[Beginning] = (),
     start: Video | None = None,
     sizes: Sequence[Size] = (),
+    held: Held | None = None,
+    alpha: bool = False,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     watch: Callable[[int, int, float], None] | None = None,
@@ -57,6 +61,8 @@ def natural_optima(
         start: a clip to begin with instead of noise, (T, C, H, W) in [0, 1].
         sizes: height and width of the first and the last stage of a search coarse to fine; empty: one ascent
             at the clip's size.
+        held: what is free of the clip, and what is shown elsewhere; None: all is.
+        alpha: whether results say which parts matter.
         progress: called with the step and the number of steps.
         watch: called with an objective's place, its step, from 1, and its response there.
 
@@ -64,14 +70,19 @@ def natural_optima(
         One result per objective; `video` is (T, C, H, W) on `device`.
     """
     began = time.perf_counter()
+    if held is not None:
+        forward = held.around(forward)
     search = Passes(
         forward, objectives, shape[1], settings.steps, settings.leak, progress, [[] for _ in objectives]
     )
     search.watch = watch
+    search.alpha = Alpha(len(objectives), _held(settings, shape)) if alpha else None
     first, again, calming = settings.shares(bool(banked))
     climb = _begin(
         search, settings, MetricOperator(metric, _held(settings, shape), device), generators, start
     )
+    if held is not None:
+        climb.weights = held.weights.to(climb.x)
     if sizes:
         kept, value = coarse_to_fine(search, settings, climb, sizes, metric, generators)
     else:
@@ -94,7 +105,11 @@ def natural_optima(
     if progress is not None and search.taken < settings.steps:  # a second ascent was not needed
         progress(settings.steps, settings.steps)
     seconds = (time.perf_counter() - began) / count
-    return _results(search, climb, found, seconds, sizes)
+    results = _results(search, climb, found, seconds, sizes)
+    if held is not None:
+        shown = [held(one.video.transpose(0, 1)[None])[0].transpose(0, 1) for one in results]
+        results = [replace(one, video=video) for one, video in zip(results, shown, strict=True)]
+    return results
 
 
 @dataclass
@@ -127,6 +142,7 @@ def _results(
             history=tuple(search.history[unit]),
             steps=len(search.history[unit]),
             seconds=seconds,
+            alpha=None if search.alpha is None else search.alpha.of(unit, search.frames),
             notes=SearchNotes(
                 start=found.starts[unit],
                 contrast_budget=float(climb.budget[unit]),
@@ -198,6 +214,7 @@ def _from_bank(
         return
     here = slice(unit, unit + 1)
     one = Climb(clips[best : best + 1], climb.budget[here], climb.free[here], climb.operator, climb.energy_of)
+    one.weights = climb.weights
     clip, reached = steady(search, one, steps, [unit], 0.5 * settings.rate)
     if reached[0] > found.value[unit]:
         found.kept[unit], found.value[unit], found.starts[unit] = clip[0], reached[0], "bank"

@@ -89,13 +89,32 @@ class Term:
         """Whether less than the whole map is read."""
         return self.kind == "unit" or any(part is not None for part in self.window)
 
+    def value(self, output: Output) -> Tensor:
+        """What it comes to for each clip, (B,), without the weight."""
+        values = self.map_of(output)
+        return (values.relu() if self.rectified else values).mean(dim=1)
+
+    def height(self, output: Output, leak: float) -> Tensor:
+        """What is climbed in its place, (B,), without the weight; `leak` as for `Objective.ascent`."""
+        values = self.map_of(output)
+        if self.rectified and self.weight < 0:
+            values = values.relu()
+        elif self.rectified:
+            silent = (values.detach() <= 0).all(dim=1, keepdim=True)
+            values = torch.where(silent | (values > 0), values, leak * values)
+        return values.mean(dim=1)
+
+    def read(self, output: Output) -> Tensor:
+        """The output that it is about, (B, units, *map)."""
+        return output.parts[self.place] if isinstance(output, Outputs) else output
+
     def map_of(self, output: Output) -> Tensor:
         """The values whose mean counts, (B, places); one place for `unit`, all channels' squares for `layer`.
 
         Raises:
             UnitOutOfRange: there is no such channel, position or window.
         """
-        values = output.parts[self.place] if isinstance(output, Outputs) else output
+        values = self.read(output)
         if self.kind == LAYER:
             return self._windowed(values.square(), 2).flatten(1)
         if not 0 <= self.channel < values.shape[1]:
@@ -162,11 +181,7 @@ class Objective:
         Args:
             output: (B, units, *map), or several of them where terms read more than one layer.
         """
-        parts = []
-        for term in self.terms:
-            values = term.map_of(output)
-            parts.append(term.weight * (values.relu() if term.rectified else values).mean(dim=1))
-        return torch.stack(parts).sum(dim=0)
+        return torch.stack([term.weight * term.value(output) for term in self.terms]).sum(dim=0)
 
     def ascent(self, output: Output, leak: float = 0.0) -> Float[Tensor, " batch"]:
         """What the optimizer climbs: the objective, with a slope where a rectified channel is silent.
@@ -179,16 +194,7 @@ class Objective:
             leak: slope of the negative part of a rectified channel; one that is silent everywhere counts with
                 its plain mean, whatever the leak.
         """
-        parts = []
-        for term in self.terms:
-            values = term.map_of(output)
-            if term.rectified and term.weight < 0:
-                values = values.relu()
-            elif term.rectified:
-                silent = (values.detach() <= 0).all(dim=1, keepdim=True)
-                values = torch.where(silent | (values > 0), values, leak * values)
-            parts.append(term.weight * values.mean(dim=1))
-        return torch.stack(parts).sum(dim=0)
+        return torch.stack([term.weight * term.height(output, leak) for term in self.terms]).sum(dim=0)
 
     def __add__(self, other: "Objective") -> "Objective":
         return Objective(self.terms + other.terms)

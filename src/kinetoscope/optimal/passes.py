@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..types import VideoBatch
 from ..units.rectifiers import leaky_rectifiers
+from .alpha import Alpha
 from .objective import Forward, Objective
 
 
@@ -25,6 +26,7 @@ class Passes:
         history: per objective, the response of each step.
         taken: steps so far.
         watch: called with an objective's place, its step, from 1, and its response there.
+        alpha: told the gradients of each step; None: nobody asks.
     """
 
     forward: Forward
@@ -36,6 +38,7 @@ class Passes:
     history: list[list[float]] = field(default_factory=list)
     taken: int = 0
     watch: Callable[[int, int, float], None] | None = None
+    alpha: Alpha | None = None
 
     def shown(self, x: Tensor) -> Tensor:
         """Clips in [0, 1]; a still image in every frame."""
@@ -81,6 +84,8 @@ class Passes:
             values = [self.objectives[unit](part) for unit, part in zip(chosen, parts, strict=True)]
         # a unit that gives NaN keeps its start, instead of losing its clip
         gradient = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+        if self.alpha is not None:
+            self.alpha.note(chosen, x, gradient)
         return torch.nan_to_num(torch.cat(values).detach(), nan=float("-inf")), gradient
 
     def record(self, values: Tensor, chosen: Sequence[int]) -> None:

@@ -7,11 +7,13 @@ import torch
 
 from ..metric import NaturalMetric
 from ..results import Optimal
+from ..spectrum import NaturalSpectrum, metric_spectrum
 from ..types import Video
 from . import ascend
-from .ascend import PAPER, AdamSettings
+from .ascend import FOURIER, MACO, PAPER, AdamSettings
 from .beginnings import Beginning
 from .coarse import Size
+from .held import Held
 from .natural import natural_optima, natural_start
 from .objective import Forward, Objective
 from .settings import OptimalSettings
@@ -22,8 +24,11 @@ PRESETS: dict[str, SearchSettings] = {
     "default": OptimalSettings(),
     "strong": AdamSettings(),
     "paper": PAPER,
+    "fourier-3d": FOURIER,
+    "fourier-2d": replace(FOURIER, domain="fourier-2d"),
+    "maco": MACO,
 }
-"""Natural statistics; bare pixels, for the response alone; the published procedure."""
+"""Natural statistics; bare pixels, for the response alone; as published; spectra (docs/priors.md)."""
 
 
 def find_optima(
@@ -37,13 +42,19 @@ def find_optima(
     banked: Sequence[Beginning] = (),
     start: Video | None = None,
     sizes: Sequence[Size] = (),
+    held: Held | None = None,
+    natural: NaturalSpectrum | None = None,
+    alpha: bool = False,
     device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     watch: Callable[[int, int, float], None] | None = None,
 ) -> list[Optimal]:
     """One optimal input per objective, in the way the settings are for; arguments as for `natural_optima`.
 
-    A search in bare pixels knows neither metric nor bank nor given start.
+    A search in bare pixels knows neither metric nor bank nor given start, and nothing is held or noted there.
+
+    Args:
+        natural: spectrum that phases are free under; None: what the metric describes.
     """
     if isinstance(settings, OptimalSettings):
         return natural_optima(
@@ -56,12 +67,22 @@ def find_optima(
             banked=banked,
             start=start,
             sizes=sizes,
+            held=held,
+            alpha=alpha,
             device=device,
             progress=progress,
             watch=watch,
         )
     return ascend.maximize(
-        forward, objectives, shape, settings, generators, device=device, progress=progress, watch=watch
+        forward,
+        objectives,
+        shape,
+        settings,
+        generators,
+        natural=natural or metric_spectrum(metric, shape),
+        device=device,
+        progress=progress,
+        watch=watch,
     )
 
 
@@ -70,11 +91,12 @@ def start_clip(
     shape: tuple[int, int, int, int],
     generator: torch.Generator,
     metric: NaturalMetric,
+    natural: NaturalSpectrum | None = None,
 ) -> Video:
     """The noise before the first step, (T, C, H, W) in [0, 1], for a generator that has drawn nothing yet."""
     if isinstance(settings, OptimalSettings):
         return natural_start(settings, shape, generator, metric)
-    return ascend.start_clip(settings, shape, generator)
+    return ascend.start_clip(settings, shape, generator, natural or metric_spectrum(metric, shape))
 
 
 def still_search(settings: SearchSettings) -> SearchSettings:

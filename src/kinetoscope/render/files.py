@@ -93,7 +93,10 @@ def save_decomposition(
 def arrays_of(result: UnitResult) -> dict[str, Tensor]:
     """What `arrays.safetensors` holds; grey is repeated, flows are in pixels (per frame)."""
     name, clip = _clip(result)
-    parts = result.decomposition
+    parts, optimal = result.decomposition, result.optimal
+    beside = {} if optimal is None or optimal.alpha is None else {"alpha": optimal.alpha}
+    if optimal is not None and optimal.given is not None:
+        beside["given_clip"] = _stored(optimal.given)
     return {
         name: _stored(clip),
         "static_image": _stored(parts.static_image[None])[0],
@@ -107,6 +110,7 @@ def arrays_of(result: UnitResult) -> dict[str, Tensor]:
         "light_offset": _stored(parts.light_offset),
         "covered": parts.covered,
         "entered": parts.entered,
+        **beside,
     }
 
 

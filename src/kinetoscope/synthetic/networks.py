@@ -156,6 +156,46 @@ class JoinedDirections(nn.Module):
         return self.join((self.first(clips) + 1e-3).log())
 
 
+class EitherDirection(nn.Module):
+    """Motion energy of several directions, and a unit, `either`, that is content with any of some of them.
+
+    The unit gives the largest of its directions' mean energies, so it has as many preferences, and a clip of
+    several directions at once is worth less than one of them.
+    """
+
+    def __init__(
+        self,
+        directions_deg: tuple[float, ...],
+        wanted: tuple[int, ...],
+        speed: float,
+        *,
+        wavelength: float = 8.0,
+        size: tuple[int, int] = (7, 11),
+    ) -> None:
+        """Args: directions_deg: of the energies. wanted: places in them. speed: pixels per frame."""
+        super().__init__()
+        tuning = [(direction, speed) for direction in directions_deg]
+        self.first = MotionEnergy(tuning, wavelength=wavelength, size=size)
+        self.either = LargestOf(wanted)
+
+    def forward(self, clips: VideoBatch) -> Float[Tensor, "batch 1"]:
+        """How much there is of the direction that there is most of, (B, 1)."""
+        return self.either(self.first(clips))
+
+
+class LargestOf(nn.Module):
+    """The largest of some channels' means."""
+
+    def __init__(self, wanted: tuple[int, ...]) -> None:
+        """Args: wanted: the channels."""
+        super().__init__()
+        self.wanted = wanted
+
+    def forward(self, values: VideoBatch) -> Float[Tensor, "batch 1"]:
+        """(B, C, T, H, W) to (B, 1)."""
+        return values[:, list(self.wanted)].mean(dim=(2, 3, 4)).amax(dim=1, keepdim=True)
+
+
 def plaid_velocity(directions_deg: tuple[float, float], speed: float) -> Float[Tensor, "2"]:
     """The one velocity (x, y) at which both gratings drift as they do (intersection of constraints)."""
     normals = torch.stack([drift(direction, 1.0) for direction in directions_deg])
