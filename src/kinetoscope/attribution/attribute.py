@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,14 +31,14 @@ class Attribution(Brief):
         method: as in `METHODS`.
         unit: whose response; of a map, the mean of its positive part.
         clip: as the network saw it, (T, C, H, W) in [0, 1].
-        map: (T, H, W), in the unit's own scale; signed for `integrated-gradients`, `occlusion` and `lrp`, >= 0
-            for the others; for `perturbation` a mask in [0, 1].
+        map: (T, H, W), in the unit's own scale; signed for `integrated-gradients`, `occlusion` and `lrp`,
+            >= 0 for the others; for `perturbation` a mask in [0, 1].
         response: to the clip.
         baseline_response: to a clip that shows the clip's mean colour everywhere.
         completeness_gap: |sum of the map - (response - baseline_response)| for `integrated-gradients`,
             |sum of the map - response| for `lrp`; None for methods that do not promise to add up.
-        kept: response to the clip through the mask of `perturbation`, 0 being the baseline's and 1 (or -1, where
-            it responds less) the clip's; None for other methods, and where both respond alike.
+        kept: response to the clip through the mask of `perturbation`, 0 being the baseline's and 1 (or -1,
+            where it responds less) the clip's; None for other methods, and where both respond alike.
         insertion, deletion: the response as places are put in or taken out by rank.
         cam_layer: whose maps were weighed; "" for other methods.
     """
@@ -104,9 +105,7 @@ def attribute(
     batch = clip.detach().transpose(0, 1)[None]
     baseline = batch.mean(dim=(2, 3, 4), keepdim=True).expand_as(batch)
     with untouched(model), tap(model, unit.layer, device=device) as tapped:
-        network = _Network(
-            model, tapped, card, objective, lambda other: tap(other, unit.layer, device=device)
-        )
+        network = _Network(model, tapped, card, objective, partial(tap, layer=unit.layer, device=device))
         problem = Problem(
             network, batch, baseline, find_layer(model, cam_layer) if cam_layer else None, settings
         )
@@ -169,7 +168,11 @@ class _Network(nn.Module):
     def respond(self, normalized: Tensor) -> Tensor:
         """The response to clips as the model takes them."""
         self.reached = self._tapped(normalized)
-        return self._objective(self.reached).to(normalized.device)
+        return self.answer(self.reached).to(normalized.device)
+
+    def answer(self, output: Tensor) -> Tensor:
+        """The response to what the target gives."""
+        return self._objective(output)
 
     @contextmanager
     def on(self, model: nn.Module) -> "Iterator[_Network]":

@@ -49,7 +49,7 @@ def guided_gradient(output: Tensor, response: Tensor, clip: Tensor) -> Tensor:
 
 
 def rectifications(output: Tensor) -> tuple[list[Node], list[str]]:
-    """The ReLUs in the graph behind a tensor, and in words, sorted, whatever else bends or cuts off values."""
+    """The ReLUs in the graph behind a tensor, and in words, sorted, what else bends or cuts off values."""
     relus, other = [], set()
     for node in nodes_behind(output):
         if _is_relu(node):

@@ -1,9 +1,9 @@
 """Layer-wise relevance propagation by zennit, on a copy of the network; zennit comes with the extra `lrp`.
 
-The composite is zennit's `EpsilonGammaBox` (Montavon et al. 2019): the box rule for the first convolution, whose
-inputs are pixels between black and white, gamma 0.25 for the others, epsilon for linear layers; batch norms are
-merged into the layers before them. zennit sees modules only, so means and sums that are written as functions
-share their relevance here.
+The composite is zennit's `EpsilonGammaBox` (Montavon et al. 2019): the box rule for the first convolution,
+whose inputs are pixels between black and white, gamma 0.25 for the others, epsilon for linear layers; batch
+norms are merged into the layers before them. zennit sees modules only, so means and sums that are written as
+functions share their relevance here.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,9 +57,10 @@ def relevance(network: Any, clip: Tensor) -> Tensor:
     given = network.normalized(clip.detach()).requires_grad_()
     with composite.context(copied), network.on(copied) as hooked:
         with _Sharing():
-            response = hooked.respond(given).sum()
-        (slope,) = torch.autograd.grad(response, hooked.reached, retain_graph=True)
-        (found,) = torch.autograd.grad(hooked.reached, given, hooked.reached.detach() * slope)
+            hooked.respond(given)
+        output = hooked.reached.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(network.answer(output).sum(), output)
+        (found,) = torch.autograd.grad(hooked.reached, given, output.detach() * slope)
     return found[0].detach()
 
 
@@ -71,8 +72,8 @@ def _zennit() -> dict[str, Any]:
         raise SettingInvalid(f"lrp needs {missing}; pip install 'kinetoscope[lrp]'") from error
     except (RuntimeError, OSError, AttributeError) as error:  # as a torchvision of another torch has it
         raise SettingInvalid(
-            f"lrp needs zennit, which does not load here ({one_line(error)}); install a torchvision that fits "
-            "the installed torch"
+            f"lrp needs zennit, which does not load here ({one_line(error)}); install a torchvision that "
+            "fits the installed torch"
         ) from error
 
 
@@ -115,8 +116,8 @@ def _check(model: nn.Module, network: Any, clip: Tensor) -> None:
         other.append("weights outside of convolutions and linear layers, such as 3T ones")
     if other:
         raise ModelUnusable(
-            "lrp is defined for convolutions, linear layers, ReLUs, pooling and batch norms, and this network "
-            f"has {listed(other, 3)} before the target; take integrated-gradients"
+            "lrp is defined for convolutions, linear layers, ReLUs, pooling and batch norms, and this "
+            f"network has {listed(other, 3)} before the target; take integrated-gradients"
         )
 
 

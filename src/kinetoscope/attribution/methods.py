@@ -67,8 +67,8 @@ class Problem:
 
     Attributes:
         network: takes clips (B, C, T, H, W) in [0, 1] to responses (B,); holds the model as a submodule, and
-            as `reached` what the target gave when it was last called. `respond(normalized(clips))` is the same
-            in two steps, and `on(copy)` lends one that runs a copy of the model.
+            as `reached` what the target gave when it was last called. `respond(normalized(clips))` is the
+            same in two steps, and `on(copy)` lends one that runs a copy of the model.
         clip: (1, C, T, H, W) in [0, 1].
         baseline: the clip without content, same shape.
         cam_layer: the layer that Grad-CAM looks at; None for other methods.
@@ -181,7 +181,7 @@ def lrp(problem: Problem) -> AttributionMap:
 
 
 def perturbation(problem: Problem) -> AttributionMap:
-    """The mask of a fixed volume that keeps the response best; in [0, 1] (Fong et al. 2019, Li et al. 2021)."""
+    """The mask of a fixed volume that keeps the response; in [0, 1] (Fong et al. 2019, Li et al. 2021)."""
     settings = problem.settings
     return extremal_mask(
         problem.network, problem.clip, problem.baseline, volume=settings.volume, steps=settings.mask_steps

@@ -1,7 +1,8 @@
 """The part of space-time, of a volume that is fixed, that keeps a unit's response: extremal perturbations.
 
 Fong, Patrick & Vedaldi 2019 for images, Li et al. 2021 for video: a smooth mask between clip and baseline is
-optimized. There a penalty pulls it to its volume; here the level at which a smooth field is cut holds it exactly.
+optimized. There a penalty pulls it to its volume; here the level at which a smooth field is cut holds it
+exactly.
 """
 
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from ..types import VideoBatch
 Mask = Float[Tensor, "time height width"]
 """How much of the clip is seen, 0 (the baseline) to 1 (the clip)."""
 
-CELL = (2, 8, 8)
-"""Frames, rows and columns between the knots of the field; in between it is linear."""
+FRAMES, PARTS = 2, 8
+"""Frames between the knots of the field, and how many times the frame's shorter side holds their distance in
+space; in between the field is linear."""
 
 RATE, HARDENING = 0.2, 8.0
 """Adam's rate, in units of the field, and how much harder the mask's edge is at the end than at the start."""
@@ -46,7 +48,8 @@ def extremal_mask(
         steps: of the ascent.
     """
     size = tuple(clip.shape[2:])
-    knots = [max(2, -(-n // cell)) for n, cell in zip(size, CELL, strict=True)]
+    cell = max(1.0, min(size[1:]) / PARTS)
+    knots = [max(2, round(n / apart) + 1) for n, apart in zip(size, (FRAMES, cell, cell), strict=True)]
     field = torch.zeros(1, 1, *knots, device=clip.device, requires_grad=True)
     ascent = torch.optim.Adam([field], lr=RATE, maximize=True)
     for step in range(steps):
@@ -69,7 +72,7 @@ def _spread(field: Tensor, size: tuple[int, ...]) -> Mask:
 
 
 def _cut(values: Mask, volume: float, hardness: float) -> Mask:
-    """A logistic step of the field at the level that gives the mask its mean, with the level's own gradient."""
+    """A logistic step of the field at the level that gives the mask its mean, with the level's gradient."""
     still = values.detach().double()
     span = float(still.amax() - still.amin())
     hardness = min(hardness, _FARTHEST / max(span, 1e-12))

@@ -1,6 +1,6 @@
 """How much of what the places of a layer can see they really use: effective receptive fields.
 
-Luo, Li, Urtasun & Zemel 2016, section 3: the gradient of the place in the middle of a map, over random inputs.
+Luo, Li, Urtasun & Zemel 2016, section 3: the gradient of the place in the middle of a map over random inputs.
 """
 
 from collections.abc import Callable, Sequence
@@ -125,7 +125,8 @@ def measured_extent(power: Power) -> EffectiveField | None:
         centres.append(centre)
         deviations.append(float((share * (places - centre).square()).sum().sqrt()))
         extents.append(_shortest(share))
-    return EffectiveField(*extents, deviation=tuple(deviations), centre=tuple(centres))
+    frames, height, width = extents
+    return EffectiveField(frames, height, width, tuple(deviations), tuple(centres))
 
 
 def _shortest(share: Tensor) -> int:

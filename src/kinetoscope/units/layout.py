@@ -4,8 +4,8 @@ Convolutions have their channels on axis 1; linear layers, layer norms and recur
 A module that is neither (an activation, a block) has them where the module that ran last before its output
 had them. Tokens (B, N, C) get the grid they were made from: the one given beside them in a tuple, else the
 map of the last convolution with as many places; a class token in front of the grid is left out. Where there
-are as many tokens as units, what follows a convolution is tokens in a network that normalizes or attends over a
-last axis of that width, and a map in any other.
+are as many tokens as units, what follows a convolution is tokens in a network that normalizes or attends over
+a last axis of that width, and a map in any other.
 """
 
 from collections.abc import Iterator
