@@ -223,3 +223,37 @@ class Attend(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.block(self.attend(x, x, x)[0])
+
+
+class AsManyTokensAsUnits(nn.Module):
+    """Patches of a convolution of a width, plus positions, before blocks that normalize; or none of these."""
+
+    def __init__(self, width: int, blocks: bool) -> None:
+        super().__init__()
+        self.embed = nn.Sequential(nn.Conv3d(3, width, 2, stride=2), nn.Flatten(2))
+        self.positions = Positions(width, blocks)
+        self.norm = nn.LayerNorm(width) if blocks else nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.positions(self.embed(x)))
+
+
+class Positions(nn.Module):
+    def __init__(self, width: int, turned: bool) -> None:
+        super().__init__()
+        self.table, self.turned = nn.Parameter(torch.arange(float(width))), turned
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mT.contiguous() + self.table if self.turned else x + self.table[None, :, None]
+
+
+@pytest.mark.parametrize("width", [30, 8])  # 30 is the number of tokens as well
+def test_embeddings_are_addressed_like_the_blocks_behind_them(width: int) -> None:
+    torch.manual_seed(0)
+    net, clips = AsManyTokensAsUnits(width, blocks=True), torch.rand(2, *CLIP)
+    for layer in ("positions", "norm"):
+        output, own = seen(net, layer, clips)
+        assert output.shape == (2, width, 2, 3, 5)
+        torch.testing.assert_close(output[1, 6, 1, 2, 3], own[1, 1 * 15 + 2 * 5 + 3, 6])
+    plain, own = seen(AsManyTokensAsUnits(width, blocks=False), "positions", clips)
+    torch.testing.assert_close(plain, own)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from ..units.tap import Tap, find_layer, output_shape, split_layer, tap
 from ..units.unit import Unit, parse_units
 from .faithful import Curve, curves
 from .methods import CAM, METHODS, AttributionMap, AttributionSettings, Problem
+from .perturbation import masked
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,12 +31,14 @@ class Attribution(Brief):
         method: as in `METHODS`.
         unit: whose response; of a map, the mean of its positive part.
         clip: as the network saw it, (T, C, H, W) in [0, 1].
-        map: (T, H, W), in the unit's own scale; signed for `integrated-gradients` and `occlusion`, >= 0 for
-            the others.
+        map: (T, H, W), in the unit's own scale; signed for `integrated-gradients`, `occlusion` and `lrp`,
+            >= 0 for the others; for `perturbation` a mask in [0, 1].
         response: to the clip.
         baseline_response: to a clip that shows the clip's mean colour everywhere.
-        completeness_gap: |sum of the map - (response - baseline_response)|, for `integrated-gradients`; None
-            for methods that do not promise to add up.
+        completeness_gap: |sum of the map - (response - baseline_response)| for `integrated-gradients`,
+            |sum of the map - response| for `lrp`; None for methods that do not promise to add up.
+        kept: response to the clip through the mask of `perturbation`, 0 being the baseline's and 1 (or -1,
+            where it responds less) the clip's; None for other methods, and where both respond alike.
         insertion, deletion: the response as places are put in or taken out by rank.
         cam_layer: whose maps were weighed; "" for other methods.
     """
@@ -46,6 +50,7 @@ class Attribution(Brief):
     response: float
     baseline_response: float
     completeness_gap: float | None
+    kept: float | None
     insertion: Curve
     deletion: Curve
     cam_layer: str
@@ -68,7 +73,8 @@ def attribute(
         clip: (T, C, H, W) in [0, 1], of a size the network takes.
         target: `LAYER:UNIT`, a class name, or a `Unit`.
         method: `gradient`, `guided-backprop`, `integrated-gradients`, `smoothgrad`, `grad-cam`,
-            `grad-cam-t` (weights per time step) or `occlusion`.
+            `grad-cam-t` (weights per time step), `occlusion`, `lrp` (needs the extra of that name) or
+            `perturbation`.
         settings: numbers; None: the usual ones.
         card: what the network expects; None: its own.
         device: where to compute.
@@ -99,7 +105,7 @@ def attribute(
     batch = clip.detach().transpose(0, 1)[None]
     baseline = batch.mean(dim=(2, 3, 4), keepdim=True).expand_as(batch)
     with untouched(model), tap(model, unit.layer, device=device) as tapped:
-        network = _Network(model, tapped, card, objective)
+        network = _Network(model, tapped, card, objective, partial(tap, layer=unit.layer, device=device))
         problem = Problem(
             network, batch, baseline, find_layer(model, cam_layer) if cam_layer else None, settings
         )
@@ -107,6 +113,10 @@ def attribute(
         inserted, deleted = curves(
             network, batch, baseline, found, points=settings.points, batch=settings.batch
         )
+        through = float("nan")
+        if method == "perturbation":
+            with torch.no_grad():
+                through = float(network(masked(batch, baseline, found)))
     response, nothing = deleted.responses[0], inserted.responses[0]
     for value, of in ((response, "to this clip"), (nothing, "to the clip's mean colour everywhere")):
         if not math.isfinite(value):
@@ -114,9 +124,10 @@ def attribute(
                 f"the response of {unit} {of} is {value}, so nothing can be measured against it; take "
                 "another clip, or a layer before the division, root or logarithm that gives it"
             )
-    gap = (
-        abs(float(found.double().sum()) - (response - nothing)) if method == "integrated-gradients" else None
-    )
+    wanted = {"integrated-gradients": response - nothing, "lrp": response}.get(method)
+    total = float(found.double().sum())
+    span = abs(response - nothing)
+    kept = (through - nothing) / span if method == "perturbation" and inserted.levels else None
     return Attribution(
         method=method,
         unit=unit,
@@ -124,7 +135,8 @@ def attribute(
         map=found,
         response=response,
         baseline_response=nothing,
-        completeness_gap=gap,
+        completeness_gap=None if wanted is None else abs(total - wanted),
+        kept=kept,
         insertion=inserted,
         deletion=deleted,
         cam_layer=cam_layer,
@@ -134,13 +146,39 @@ def attribute(
 class _Network(nn.Module):
     """A tapped model as captum wants it: a module from clips to one response each."""
 
-    def __init__(self, model: nn.Module, tapped: Tap, card: ModelCard, objective: Objective) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        tapped: Tap,
+        card: ModelCard,
+        objective: Objective,
+        tapping: Callable[[nn.Module], Tap],
+    ) -> None:
         super().__init__()
         self.model, self._tapped, self._card, self._objective = model, tapped, card, objective
+        self._tapping = tapping
 
     def forward(self, clips: Tensor) -> Tensor:
-        self.reached = self._tapped(self._card.normalize(clips))
-        return self._objective(self.reached).to(clips.device)
+        return self.respond(self.normalized(clips))
+
+    def normalized(self, clips: Tensor) -> Tensor:
+        """As the model takes them."""
+        return self._card.normalize(clips)
+
+    def respond(self, normalized: Tensor) -> Tensor:
+        """The response to clips as the model takes them."""
+        self.reached = self._tapped(normalized)
+        return self.answer(self.reached).to(normalized.device)
+
+    def answer(self, output: Tensor) -> Tensor:
+        """The response to what the target gives."""
+        return self._objective(output)
+
+    @contextmanager
+    def on(self, model: nn.Module) -> "Iterator[_Network]":
+        """Inside, the same with a copy of the model."""
+        with self._tapping(model) as tapped:
+            yield _Network(model, tapped, self._card, self._objective, self._tapping)
 
 
 @contextmanager

@@ -33,14 +33,9 @@ def guided_gradient(output: Tensor, response: Tensor, clip: Tensor) -> Tensor:
     Raises:
         ModelUnusable: the network has no ReLU, or something else rectifies, or its inside cannot be seen.
     """
-    relus, other = [], []
-    for node in _nodes(output):
-        if _is_relu(node):
-            relus.append(node)
-        elif why := _unguided(node):
-            other.append(why)
+    relus, other = rectifications(output)
     if other or not relus:
-        found = f"this network has {listed(sorted(set(other)), 3)}" if other else "this network has no ReLU"
+        found = f"this network has {listed(other, 3)}" if other else "this network has no ReLU"
         raise ModelUnusable(
             "guided-backprop is defined for ReLUs alone (nn.ReLU, relu, clamp(min=0)), and "
             f"{found} before the target; take gradient or smoothgrad"
@@ -53,11 +48,22 @@ def guided_gradient(output: Tensor, response: Tensor, clip: Tensor) -> Tensor:
             hook.remove()
 
 
+def rectifications(output: Tensor) -> tuple[list[Node], list[str]]:
+    """The ReLUs in the graph behind a tensor, and in words, sorted, what else bends or cuts off values."""
+    relus, other = [], set()
+    for node in nodes_behind(output):
+        if _is_relu(node):
+            relus.append(node)
+        elif why := _unguided(node):
+            other.add(why)
+    return relus, sorted(other)
+
+
 def _positive_part(inputs: tuple[Tensor | None, ...], outputs: Any) -> tuple[Tensor | None, ...]:
     return tuple(None if grad is None else grad.clamp(min=0) for grad in inputs)
 
 
-def _nodes(output: Tensor) -> Iterator[Node]:
+def nodes_behind(output: Tensor) -> Iterator[Node]:
     """All of the graph behind a tensor, each node once."""
     waiting, seen = [output.grad_fn], set()
     while waiting:

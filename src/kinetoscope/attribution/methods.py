@@ -1,6 +1,6 @@
 """Attribution methods, most by captum: how much each place and moment of a clip adds to a unit's response.
 
-Captum is imported when a method runs.
+Captum, and zennit for `lrp`, are imported when a method runs.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from ..errors import LayerNotFound, SettingInvalid
 from ..types import VideoBatch
 from .guided import guided_gradient
+from .lrp import relevance
+from .perturbation import extremal_mask
 
 AttributionMap = Float[Tensor, "time height width"]
 
@@ -29,6 +31,8 @@ class AttributionSettings:
         window: (frames, height, width) of what is covered at a time (occlusion); None: a quarter of the
             frames, an eighth of the height and of the width.
         cam_layer: whose maps Grad-CAM weighs; None: the last before the target that still has time and space.
+        volume: share of space-time that the mask of a perturbation lets through, in (0, 1).
+        mask_steps: of the mask's ascent (perturbation).
         batch: clips computed together; bounds the memory, changes no result beyond rounding.
         points: of the insertion and deletion curves, beside the starting point.
         seed: of the noise.
@@ -39,16 +43,20 @@ class AttributionSettings:
     noise: float = 0.15
     window: tuple[int, int, int] | None = None
     cam_layer: str | None = None
+    volume: float = 0.1
+    mask_steps: int = 100
     batch: int = 4
     points: int = 20
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "samples", "batch", "points"):
+        for name in ("steps", "samples", "mask_steps", "batch", "points"):
             if getattr(self, name) < 1:
                 raise SettingInvalid(f"{name} is at least 1, not {getattr(self, name)}")
         if self.noise <= 0:
             raise SettingInvalid(f"noise is above 0, not {self.noise}")
+        if not 0 < self.volume < 1:
+            raise SettingInvalid(f"a mask's volume is above 0 and below 1, not {self.volume}")
         if self.window is not None and min(self.window) < 1:
             raise SettingInvalid(f"an occlusion window is at least 1 along each axis, not {self.window}")
 
@@ -59,14 +67,15 @@ class Problem:
 
     Attributes:
         network: takes clips (B, C, T, H, W) in [0, 1] to responses (B,); holds the model as a submodule, and
-            as `reached` what the target gave when it was last called.
+            as `reached` what the target gave when it was last called. `respond(normalized(clips))` is the
+            same in two steps, and `on(copy)` lends one that runs a copy of the model.
         clip: (1, C, T, H, W) in [0, 1].
         baseline: the clip without content, same shape.
         cam_layer: the layer that Grad-CAM looks at; None for other methods.
         settings: numbers.
     """
 
-    network: nn.Module
+    network: Any
     clip: VideoBatch
     baseline: VideoBatch
     cam_layer: nn.Module | None
@@ -88,7 +97,7 @@ def guided_backprop(problem: Problem) -> AttributionMap:
     """
     clip = _leaf(problem.clip)
     response = problem.network(clip).sum()
-    return guided_gradient(problem.network.reached, response, clip)[0].abs().amax(dim=0)  # type: ignore[arg-type]
+    return guided_gradient(problem.network.reached, response, clip)[0].abs().amax(dim=0)
 
 
 def integrated_gradients(problem: Problem) -> AttributionMap:
@@ -159,6 +168,26 @@ def occlusion(problem: Problem) -> AttributionMap:
     return found[0].mean(dim=0)
 
 
+def lrp(problem: Problem) -> AttributionMap:
+    """Relevance by zennit's composite `EpsilonGammaBox`; signed (Bach et al. 2015; Montavon et al. 2019).
+
+    Sums to the response, but for what biases take.
+
+    Raises:
+        SettingInvalid: the extra `lrp` is missing.
+        ModelUnusable: the network has what no rule is defined for.
+    """
+    return relevance(problem.network, problem.clip).sum(dim=0).float()
+
+
+def perturbation(problem: Problem) -> AttributionMap:
+    """The mask of a fixed volume that keeps the response; in [0, 1] (Fong et al. 2019, Li et al. 2021)."""
+    settings = problem.settings
+    return extremal_mask(
+        problem.network, problem.clip, problem.baseline, volume=settings.volume, steps=settings.mask_steps
+    )
+
+
 METHODS: dict[str, Callable[[Problem], AttributionMap]] = {
     "gradient": gradient,
     "guided-backprop": guided_backprop,
@@ -167,6 +196,8 @@ METHODS: dict[str, Callable[[Problem], AttributionMap]] = {
     "grad-cam": grad_cam,
     "grad-cam-t": grad_cam_t,
     "occlusion": occlusion,
+    "lrp": lrp,
+    "perturbation": perturbation,
 }
 """By the names of the command line."""
 

@@ -35,6 +35,8 @@ _USED_BY = {  # options that some methods know nothing of
     "steps": ("integrated-gradients",),
     "samples": ("smoothgrad",),
     "occlude": ("occlusion",),
+    "volume": ("perturbation",),
+    "mask_steps": ("perturbation",),
 }
 
 
@@ -52,7 +54,7 @@ class Attribute(Computing):
         typer.Option(
             metavar="NAME",
             help="gradient, guided-backprop, integrated-gradients, smoothgrad, grad-cam, grad-cam-t (weights "
-            "per time step) or occlusion.",
+            "per time step), occlusion, lrp (needs the extra of that name) or perturbation.",
         ),
     ] = "integrated-gradients"
     cam_layer: Annotated[
@@ -63,6 +65,13 @@ class Attribute(Computing):
     occlude: Annotated[
         str | None, typer.Option(metavar="TxHxW", help="Frames and pixels that occlusion covers at a time.")
     ] = None
+    volume: Annotated[
+        float,
+        typer.Option(
+            min=0.001, max=0.999, metavar="V", help="Share of space-time that a perturbation keeps."
+        ),
+    ] = 0.1
+    mask_steps: Annotated[int, typer.Option(min=1, metavar="N", help="Of a perturbation's mask.")] = 100
     batch: Annotated[int, typer.Option(min=1, metavar="N", help="Clips in memory together.")] = 4
     size: Size = None
     weights: Weights = "default"
@@ -78,6 +87,8 @@ class Attribute(Computing):
             self.samples,
             window=window,
             cam_layer=self.cam_layer,
+            volume=self.volume,
+            mask_steps=self.mask_steps,
             batch=self.batch,
             seed=self.seed,
         )
@@ -182,6 +193,7 @@ def _save(parts: "list[Part]", asked: Attribute, request: Mapping[str, Any]) -> 
     figure = draw_attribution(video, map_, importance.tolist(), paths, title=title, facts=facts)
     write_bytes_atomically(out / "attribution.png", figure)
     gaps = [part.result.completeness_gap for part in parts]
+    kept = [part.result.kept for part in parts if part.result.kept is not None]
     found = {
         "method": method,
         "target": asdict(first.unit),
@@ -190,6 +202,7 @@ def _save(parts: "list[Part]", asked: Attribute, request: Mapping[str, Any]) -> 
         "insertion_area": paths["insertion"].area if paths else None,
         "deletion_area": paths["deletion"].area if paths else None,
         "completeness_gap": None if gaps[0] is None else max(gap or 0.0 for gap in gaps),
+        "kept": min(kept, default=None),
         "windows": [_described(part) for part in parts],
     }
     end_record(out / ATTRIBUTION, request, found)
@@ -218,8 +231,14 @@ def _sums(parts: "list[Part]", paths: "dict[str, MeanCurve]") -> list[str]:
     ]
     worst = max(parts, key=lambda part: part.result.completeness_gap or 0.0).result
     if worst.completeness_gap is not None:
-        change = abs(worst.response - worst.baseline_response)
-        lines.append(f"completeness gap {worst.completeness_gap:.2g} of a change of {change:.3g}")
+        if worst.method == "lrp":
+            whole = f"a response of {abs(worst.response):.3g}"
+        else:
+            whole = f"a change of {abs(worst.response - worst.baseline_response):.3g}"
+        lines.append(f"completeness gap {worst.completeness_gap:.2g} of {whole}")
+    kept = [part.result.kept for part in parts if part.result.kept is not None]
+    if kept:
+        lines.append(f"through the mask {min(kept):.2f}, the clip being 1 and its mean colour 0")
     return lines
 
 
@@ -231,6 +250,7 @@ def _described(part: "Part") -> dict[str, Any]:
         "response": result.response,
         "baseline_response": result.baseline_response,
         "completeness_gap": result.completeness_gap,
+        "kept": result.kept,
         "insertion": asdict(result.insertion),
         "deletion": asdict(result.deletion),
     }

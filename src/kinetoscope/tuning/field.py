@@ -52,15 +52,18 @@ class Field:
     theoretical: Box | None
 
 
-def gradient_power(forward: Forward, shown: Sequence[Shown], generator: torch.Generator) -> Power:
+def gradient_power(
+    forward: Forward, shown: Sequence[Shown], generator: torch.Generator, noise: float = NOISE
+) -> Power:
     """How strongly each pixel moves the answer at the middle of a unit's map, over stimuli that drive it.
 
     Args:
-        forward: gives one unit's output.
-        shown: gratings that the unit answers to; each is shown in noise.
+        forward: gives one unit's output; of several, their sum counts.
+        shown: such as gratings that the unit answers to; each is shown in noise.
+        noise: its deviation.
     """
     clips = torch.stack([each.clip() for each in shown])
-    clips = 0.5 + clips + NOISE * torch.randn(clips.shape, generator=generator)
+    clips = 0.5 + clips + noise * torch.randn(clips.shape, generator=generator)
     total = torch.zeros(clips.shape[2:])
     for clip in clips.split(1):
         asked = clip.clone().requires_grad_()

@@ -3,7 +3,9 @@
 Convolutions have their channels on axis 1; linear layers, layer norms and recurrent layers on the last axis.
 A module that is neither (an activation, a block) has them where the module that ran last before its output
 had them. Tokens (B, N, C) get the grid they were made from: the one given beside them in a tuple, else the
-map of the last convolution with as many places; a class token in front of the grid is left out.
+map of the last convolution with as many places; a class token in front of the grid is left out. Where there
+are as many tokens as units, what follows a convolution is tokens in a network that normalizes or attends over
+a last axis of that width, and a map in any other.
 """
 
 from collections.abc import Iterator
@@ -27,6 +29,7 @@ class Layout:
 
     def __init__(self, model: nn.Module) -> None:
         self._declaring = [(module, said) for module in model.modules() if (said := _declared(module))]
+        self._token_widths = {width for module in model.modules() if (width := _last_axis(module))}
         self._ran: _Declared | None = None
         self._grids: list[tuple[int, ...]] = []
 
@@ -76,7 +79,7 @@ class Layout:
         first_fits, last_fits = tensor.shape[1] == width, tensor.shape[-1] == width
         tokens = tensor.ndim == 3
         if first_fits and last_fits:  # as many places as units: a map is then more often channels first
-            return last and tokens
+            return tokens and (last or width in self._token_widths)
         return last_fits and (last or tokens)
 
     def _grid(self, output: Any, tokens: int) -> tuple[int, ...] | None:
@@ -106,6 +109,13 @@ def _declared(module: nn.Module) -> _Declared | None:
     for name, last in (("out_channels", False), ("out_features", True)):
         if isinstance(width := getattr(module, name, None), int) and not any(module.children()):
             return _Declared(width, last)
+    return None
+
+
+def _last_axis(module: nn.Module) -> int | None:
+    """The last axis that a module normalizes or attends over; None for others, heads of classifiers too."""
+    if isinstance(module, (nn.LayerNorm, nn.RMSNorm, nn.MultiheadAttention)) and (said := _declared(module)):
+        return said.width
     return None
 
 
