@@ -82,7 +82,7 @@ def test_a_measured_spectrum_is_taken_and_is_in_the_key() -> None:
     assert own.record["settings"]["spectrum_sha256"] == spectrum.sha256()
     assert "spectrum_sha256" not in plain.record["settings"]
     fine = [float(one.video.diff(dim=3).square().mean()) for one in (plain, own)]
-    assert fine[1] > 2 * fine[0]  # white noise has no 1 / f
+    assert fine[1] > 1.5 * fine[0]  # white noise has no 1 / f
     for wrong, told in (
         ({"preset": "default", "spectrum": spectrum}, "give the preset maco"),
         ({"preset": "maco", "size": (8, 20, 22), "spectrum": spectrum}, "measure it at the clip's size"),
