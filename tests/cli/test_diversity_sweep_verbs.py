@@ -1,4 +1,4 @@
-"""`diversity` and `sweep`: one figure, one JSON file and the clips, done once; wrong words end with status 2."""
+"""`diversity` and `sweep`: one figure, one JSON file and the clips, done once; wrong words are told."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,8 @@ from kinetoscope.synthetic.networks import EitherDirection
 
 
 def factory():
-    return EitherDirection((0.0, 180.0), (0, 1), 1.0, wavelength=5.0, size=(3, 5)), ks.ModelCard(clip=(5, 12, 16))
+    network = EitherDirection((0.0, 180.0), (0, 1), 1.0, wavelength=5.0, size=(3, 5))
+    return network, ks.ModelCard(clip=(5, 12, 16))
 """
 UNIT = ("net.py:factory", "either", "--unit", "0", "--steps", "2", "--quiet")
 
@@ -60,8 +61,8 @@ def test_a_figure_its_numbers_and_the_clips_are_left_once(run, name: str, words:
         (("sweep", *UNIT, "--values", "-1"), 2, "at least 0"),
         (("sweep", *UNIT, "--over", "colour"), 2, "--over"),
         (("visualize", "net.py:factory", "either", "--units", "0", "--stay", "0.1"), 2, "--start"),
-        (("visualize", "net.py:factory", "either", "--units", "0", "--mask", "middle:1"), 1, "centre:SHARE"),
-        (("visualize", "net.py:factory", "either", "--units", "0", "--spectrum", "net.py"), 1, "net.py"),
+        (("visualize", "net.py:factory", "either", "--units", "0", "--mask", "middle:1"), 2, "centre:SHARE"),
+        (("visualize", "net.py:factory", "either", "--units", "0", "--spectrum", "net.py"), 2, "maco"),
     ],
 )
 def test_wrong_words(run, words: tuple[str, ...], status: int, told: str) -> None:
