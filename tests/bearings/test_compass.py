@@ -4,13 +4,12 @@ import json
 
 import pytest
 import safetensors.torch
-import torch
 from motion_shares import MotionShares
 from PIL import Image
 
 import kinetoscope as ks
 from kinetoscope.bearings import make
-from kinetoscope.bearings.needle import SHUFFLED, objective_along
+from kinetoscope.bearings.needle import SHUFFLED
 from kinetoscope.errors import SettingInvalid
 
 CARD = ks.ModelCard(clip=(8, 20, 24))
@@ -95,15 +94,6 @@ def test_the_model_comes_back_as_it_was(model, compass):
     assert compass.layer == "shares"
     assert all(p.grad is None and p.requires_grad for p in model.parameters())
     assert not any(module._forward_hooks for module in model.modules())
-
-
-def test_a_direction_is_a_weighted_sum_of_channels():
-    output = torch.rand(2, 3, 4, 5, 6)
-    weights = torch.tensor([0.5, 0.0, -2.0])
-    objective = objective_along(weights)
-    assert len(objective.terms) == 2
-    means = output.flatten(2).mean(dim=2)
-    assert torch.allclose(objective(output), means @ weights, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,9 @@ def compass(
         device=device,
         precision=precision,
     )
-    settings = request_along(asked, torch.ones(1), options)  # refuses what the search would, before the clips
+    settings = request_along(
+        asked, torch.ones(len(asked.units)), options
+    )  # refuses what the search would, before the clips
     trained_on, held_out = _planted(asked, clips, seed, progress)
     probe, dealt = train(trained_on), _dealt(trained_on, angles, seed)
     true, chance = held_out_score(probe, held_out), [held_out_score(p, held_out) for p in dealt.values()]

@@ -11,10 +11,10 @@ from ..brief import Brief
 from ..inquiry.request import Options, Request
 from ..inquiry.run import Inquiry, Progress
 from ..inquiry.settle import request_for
-from ..optimal.objective import Objective, Term
 from ..results import DEAD, FLAT, UNDIRECTED_SPEED, UnitResult
 from ..tuning.curves import difference_deg
 from ..tuning.listen import Layer, mean_over_map
+from ..units.vectors import Vectors
 from .probe import Probe
 
 PROBE, SHUFFLED = "probe", "shuffled"
@@ -51,22 +51,16 @@ class Needle(Brief):
         return 90.0 if self.recovered_deg is None else difference_deg(self.asked_deg, self.recovered_deg)
 
 
-def objective_along(weights: Float[Tensor, " channel"]) -> Objective:
-    """What is made large for a direction in a layer: the weighted sum of its channels' means.
-
-    A sum of terms, one a channel; this is the only place that knows how such an objective is made.
-    """
-    named = enumerate(weights.tolist())
-    return Objective(tuple(Term("channel", index, weight=weight) for index, weight in named if weight != 0))
-
-
 def request_along(layer: Layer, weights: Float[Tensor, " channel"], options: Options) -> Request:
-    """The request for the best clip along a direction; errors as for `visualize`.
+    """The request for the best clip along a direction, the weighted sum of the channels' means.
+
+    Errors as for `visualize`.
 
     Args:
-        options: seed, size, steps and so on; its objective is replaced.
+        options: seed, size, steps and so on; objective and vectors are replaced.
     """
-    return request_for(layer.model, layer.name, 0, replace(options, objective=objective_along(weights)))
+    along = replace(options, objective="channel", vectors=Vectors(weights.float()[None], "direction"))
+    return request_for(layer.model, layer.name, 0, along)
 
 
 def find_needle(
