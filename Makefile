@@ -24,6 +24,8 @@ help:
 $(INSTALLED): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+# their other requirements, a second OpenCV and a torchvision for CUDA, are not what the tests need of them
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt pymoten zennit
 	touch $@
 
 demo: $(INSTALLED)

@@ -54,7 +54,9 @@ def test_the_domain_is_a_setting_and_climbs():
     start = start_clip(settings, shape, unit_generator(0, 1))
     before, after = (float(forward(clip.transpose(0, 1)[None])) for clip in (start, found.video))
     assert after > before + 0.1
-    with pytest.raises(SettingInvalid, match="pixel, sigmoid, fourier, still, not 'wavelet'"):
+    with pytest.raises(
+        SettingInvalid, match="pixel, sigmoid, fourier, fourier-2d, still, maco, not 'wavelet'"
+    ):
         AdamSettings(domain="wavelet")
 
 

@@ -79,7 +79,7 @@ def _shown(study: Study, settings: "DiversitySettings", found: "Diversity") -> t
         "rows": [_numbers(found, index) for index in range(len(found.results))],
     }
     many = f"{found.preferences} preference{'s' if found.preferences != 1 else ''}"
-    title = f"{many} of {title_of(record)}"
+    title = f"{many} in {title_of(record)}"
     order = sorted(range(len(found.results)), key=lambda index: _place(found, index))
     columns = ("share of\nthe best", "response", "motion", *(f"like\n{index + 1}" for index in order))
     rows = [_row(found, settings, index, order) for index in order]

@@ -75,6 +75,10 @@ class Searching(Computing):
         given = self.start not in ("noise", "bank")
         if self.stay is not None and not given:
             raise typer.BadParameter("give the clip to stay near to with --start", param_hint="'--stay'")
+        if self.spectrum is not None and self.preset != Preset.maco:
+            raise typer.BadParameter("a spectrum is for --preset maco", param_hint="'--spectrum'")
+        with wrong_usage("--mask"):
+            mask = None if self.mask is None else read_mask(self.mask, size or card_of(network).clip)
         return Options(
             objective=self.objective,
             position=position,
@@ -83,7 +87,7 @@ class Searching(Computing):
             steps=self.steps,
             contrast=self.contrast,
             start=starting_clip(self.start, network, size) if given else self.start,
-            mask=None if self.mask is None else read_mask(self.mask, size or card_of(network).clip),
+            mask=mask,
             stay=self.stay,
             alpha=self.alpha,
             spectrum=None if self.spectrum is None else measured_spectrum(self.spectrum, network, size),

@@ -15,7 +15,7 @@ from .polar import GRATINGS, direction_square, polar_axes
 from .sheet import INK, MARGIN, MUTED, WIDTH, Sheet, own_defaults, say
 from .words import number
 
-_RING, _OUTER, _INNER, _DISC = 7.4, 3.15, 2.12, 2.7
+_RING, _OUTER, _INNER, _DISC = 7.4, 3.15, 1.95, 2.6
 _PLOT, _TOP = 2.9, 1.75
 _NUMBERS = (
     ("circular_correlation", "circular correlation", "{:.2f}"),
@@ -77,7 +77,7 @@ def _draw_ring(page: Sheet, shown: Sequence[Shown], across: float, down: float) 
         angle, velocity = math.radians(each.row["asked_deg"]), each.result.decomposition.velocity
         middle = each.result.video[len(each.result.video) // 2]
         mean = flow_to_rgb(velocity.mean(dim=0)[None], DEFAULT_SCALE)[0]
-        for image, radius, most in ((middle, _OUTER, 1.05), (mean, _INNER, 0.7)):
+        for image, radius, most in ((middle, _OUTER, 1.05), (mean, _INNER, 0.62)):
             side = min(most, 0.7 * apart * radius)
             x, y = across + radius * math.cos(angle), down - radius * math.sin(angle)
             page.picture(x - side / 2, y - side / 2, side, side, to_frame(image))

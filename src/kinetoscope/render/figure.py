@@ -1,16 +1,16 @@
 """One figure that explains a unit at a glance."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 
 from ..results import UnitResult
+from .accents import alpha_rows, given_rows
 from .changes import draw_light, draw_textures
 from .colour import DEFAULT_SCALE, flow_to_rgb, scale_words
-from .frames import as_rgb, pick, to_frame, to_frames
+from .frames import pick, to_frame, to_frames
 from .polar import draw_measured
 from .sheet import (
     LINE,
@@ -69,11 +69,7 @@ def summary_figure(result: UnitResult, record: Mapping[str, Any], scale: float =
     strip = panel_height(_STRIP, height, width, 0.6)
     top = 1.75
     below = top + panel + 0.75
-    more = (
-        0
-        if result.optimal is None
-        else sum(part is not None for part in (result.optimal.alpha, result.optimal.given))
-    )
+    more = len([*given_rows(result, ()), *alpha_rows(result, ())])
     page = Sheet(below + (3 + more) * (strip + 0.68) + 0.1)
     _draw_title(page, record, (time, height, width))
     draw_textures(page, result.decomposition, MARGIN, top, (_PANEL, panel))
@@ -200,7 +196,7 @@ def _draw_strips(
             [f"t = {t} → {t + 1}" for t in steps],
         ),
     ]
-    rows = [*_given_row(result, frames), *rows, *_alpha_row(result, frames)]
+    rows = [*given_rows(result, frames), *rows, *alpha_rows(result, frames)]
     for words, note, pictures, captions in rows:
         page.text(MARGIN, y - 0.1, words, 11.0, weight="bold")
         page.text(MARGIN + 1.65, y - 0.1, note, 8.5, MUTED)
@@ -208,29 +204,6 @@ def _draw_strips(
         for index, caption in enumerate(captions):
             page.text(MARGIN + index * (_STRIP + 0.1), y + height + 0.15, caption, 8.0, MUTED)
         y += height + 0.68
-
-
-_Row = tuple[str, str, np.ndarray, list[str]]
-
-
-def _given_row(result: UnitResult, frames: Sequence[int]) -> list[_Row]:
-    """The clip that the optimum stays near to, where there is one."""
-    if result.optimal is None or result.optimal.given is None:
-        return []
-    given = result.optimal.given
-    change = number(float((result.video - given).square().mean().sqrt()), "{:.3f}")
-    note = f"the optimum below differs by {change} (root mean square)"
-    return [("Given clip", note, to_frames(given[list(frames)]), [f"t = {t}" for t in frames])]
-
-
-def _alpha_row(result: UnitResult, frames: Sequence[int]) -> list[_Row]:
-    """What the response rests on, where it was noted: the rest fades to white."""
-    if result.optimal is None or result.optimal.alpha is None:
-        return []
-    chosen = list(frames)
-    shown = 1 - result.optimal.alpha[chosen] * (1 - as_rgb(result.video[chosen]))
-    note = "faded to white where the response gains little (alpha, gradient x clip)"
-    return [("What matters", note, to_frames(shown), [f"t = {t}" for t in frames])]
 
 
 def _velocity_note(motion: Mapping[str, Any], still: bool) -> str:
