@@ -100,7 +100,7 @@ def _shown(study: Study, found: "Sweep") -> tuple[dict[str, Any], bytes]:
     record, rows, numbers = study.record_of(found), [], []
     videos = torch.stack([result.video for result in found.results])
     write_arrays(study.asked.out / ARRAYS_FILE, {"optimal_videos": videos})
-    words, note = WORDS[found.over]
+    words, about = WORDS[found.over]
     for value, result, share in zip(found.values, found.results, found.shares, strict=True):
         parts, speed = result.decomposition, result.motion.speed_px_per_frame
         depends = result.indices["motion_dependence"]
@@ -116,7 +116,7 @@ def _shown(study: Study, found: "Sweep") -> tuple[dict[str, Any], bytes]:
             Row(
                 f"Over {found.over}",
                 words.format(value),
-                note,
+                about if not rows else "",
                 result.video,
                 parts.static_image,
                 parts.velocity,
