@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from kinetoscope import DecomposeSettings, decompose
+from kinetoscope import DecomposeSettings, decompose, list_layers
 from kinetoscope.cli import main
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.records import finished_units, read_unit
@@ -78,3 +78,21 @@ def test_planted_motion_prints_its_table(capsys: pytest.CaptureFixture[str]) -> 
         "layered",
         "paper",
     ]
+
+
+def test_a_transformer_and_its_probe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("transformers", reason="transformers is not there")
+    page = example("transformer")
+    page.main(["--out", str(tmp_path), "--steps", "1", "--clips", "16", "--search", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[-4:]] == list(page.NAMES)
+    assert len(list(finished_units(tmp_path / "seen"))) == 4
+    for family in page.FAMILIES:
+        net, card = page.factory(family)
+        rows = {row.name: row for row in list_layers(net, card)}
+        names = [name for name in rows if "embeddings" in name or ".layer." in name]
+        assert {rows[name].map_shape for name in names} == {(4, 4, 4)}
+        assert rows[page.LAYER].units == page.WIDTH == 4 * 4 * 4
+    video, which = page.planted(3, seed=1)
+    assert video.shape == (3, 3, page.FRAMES, page.SIDE, page.SIDE)
+    assert set(which.tolist()) <= {0, 1, 2, 3}
