@@ -97,7 +97,7 @@ def _shown(study: Study, found: "Sweep") -> tuple[dict[str, Any], bytes]:
     from ..render.comparison import Row, draw_comparison
     from ..render.words import number, title_of
 
-    record, rows, numbers = study.record_of(found), [], []
+    record, rows, numbers = study.record_of(found), list[Row](), list[dict[str, Any]]()
     videos = torch.stack([result.video for result in found.results])
     write_arrays(study.asked.out / ARRAYS_FILE, {"optimal_videos": videos})
     words, about = WORDS[found.over]
