@@ -108,7 +108,7 @@ def test_what_did_not_come_counts_as_chance() -> None:
 
 @pytest.mark.parametrize(
     ("true", "dealt", "knows"),
-    [(0.9, 0.2, True), (0.2, 0.1, False), (0.5, 0.6, False), (0.3, -0.9, True)],
+    [(0.9, 0.2, True), (0.2, 0.1, False), (0.5, 0.6, False), (0.3, -0.9, False), (0.6, -0.9, True)],
 )
 def test_a_plane_is_known_by_its_errors(true: float, dealt: float, knows: bool) -> None:
     assert knows_direction(Score(20.0, true, None), [Score(90.0, dealt, None)]) is knows

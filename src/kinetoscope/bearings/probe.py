@@ -28,7 +28,7 @@ SECTORS = 8
 PENALTIES = torch.logspace(-4, 5, 37, dtype=torch.float64)
 """Ridge penalties that are tried, per clip."""
 
-KNOWN = 0.25
+KNOWN = 0.5
 """Mean cosine of the errors on held-out clips from which on a layer is said to have a plane of direction."""
 
 
