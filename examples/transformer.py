@@ -85,7 +85,7 @@ def planted(count: int, seed: int, split: Split = "train") -> tuple[Tensor, Tens
 
 def train(net: nn.Module, steps: int, count: int = 800, batch: int = 48) -> None:
     """Teach all of it to tell the four directions, in clips turned and reversed at random."""
-    clips, which = planted(count if steps else 1, seed=0)
+    clips, which = planted(max(1, min(count, batch * steps)), seed=0)
     draw = torch.Generator().manual_seed(0)
     optimizer = torch.optim.AdamW(net.parameters(), weight_decay=0.02)
     rates = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps + 1, pct_start=0.15)
