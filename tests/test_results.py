@@ -41,7 +41,8 @@ def test_no_name_makes_it_long_or_breaks_the_line(result_factory: Factory) -> No
 def test_parts_of_results_are_short_too(result_factory: Factory) -> None:
     result = result_factory()
     assert repr(result.optimal) == (
-        "Optimal(video=float32 (5, 3, 24, 32), history=<200 values>, steps=200, seconds=6.5, notes=None)"
+        "Optimal(video=float32 (5, 3, 24, 32), history=<200 values>, steps=200, seconds=6.5, notes=None, "
+        "alpha=None, given=None)"
     )
     assert repr(result.decomposition) == (
         "Decomposition(5 frames of 32 x 24 px: coherent 0.71, light 0.05, jitter 0.12, residual 0.12, "

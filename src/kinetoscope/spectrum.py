@@ -81,6 +81,11 @@ def natural_spectrum(clips: Sequence[Video]) -> NaturalSpectrum:
 
     Raises:
         SettingInvalid: no clip, clips of several sizes or too small, or none that varies.
+
+    Examples:
+        >>> spectrum = ks.natural_spectrum([ks.read_video("clip.mp4")])
+        >>> len(spectrum.sha256())
+        64
     """
     shapes = {tuple(clip.shape) for clip in clips}
     if len(shapes) != 1:

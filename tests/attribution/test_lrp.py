@@ -1,10 +1,7 @@
 """Relevance: what is known by hand, what adds up, what is refused, and what to install."""
 
 import sys
-from collections.abc import Iterator
-from importlib import import_module
 from importlib.util import find_spec
-from types import ModuleType
 
 import pytest
 import torch
@@ -20,31 +17,6 @@ T, H, W = 6, 8, 10
 CARD = ModelCard(clip=(T, H, W), mean=(0.4,), std=(0.25,))
 FEW = AttributionSettings(points=4)
 pytestmark = pytest.mark.skipif(find_spec("zennit") is None, reason="zennit, the extra lrp, is not there")
-
-
-class Names(ModuleType):
-    """A module in which every name is there, and is an empty class."""
-
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
-
-
-@pytest.fixture(scope="module", autouse=True)
-def torchvision() -> Iterator[None]:
-    """zennit names torchvision's networks at import, and needs them for nothing here."""
-    if find_spec("torchvision") is not None:
-        yield
-        return
-    kept = dict(sys.modules)
-    for name in ("torchvision", "torchvision.models", "torchvision.models.resnet", "torchvision.models.vgg"):
-        sys.modules[name] = Names(name)
-    import_module("zennit.composites")
-    for name in set(sys.modules) - set(kept):
-        if name.startswith("torchvision"):
-            del sys.modules[name]
-    yield
 
 
 def video(seed: int = 0) -> torch.Tensor:

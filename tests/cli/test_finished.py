@@ -138,6 +138,8 @@ OPTIONS = {
         "--steps 7": True,
         "--samples 7": True,
         "--occlude 1x2x2": True,
+        "--volume 0.2": True,
+        "--mask-steps 7": True,
         "--batch 2": True,
         "--size 5x10x12": True,
         "--weights random": True,
@@ -274,7 +276,7 @@ def test_no_option_is_left_out_of_the_table(verb: str) -> None:
         for word in words.split()
     }
     given = {word for words in VERBS.values() if words[0] == VERBS[verb][0] for word in words}
-    assert options - tried - given <= {"--out", "--force", "--quiet", "--debug", "--images"}
+    assert options - tried - given <= {"--out", "--force", "--quiet", "--debug", "--images", "--config"}
 
 
 @pytest.mark.parametrize("verb", OF_A_NETWORK)

@@ -85,7 +85,7 @@ from kinetoscope.cli import main
 from kinetoscope.inquiry.request import Options
 
 usual = Options.__init__
-Options.__init__ = lambda self, **given: usual(self, **given, size=(8, 16, 24), seeds=1)
+Options.__init__ = lambda self, **given: usual(self, **{**given, "size": (8, 16, 24), "seeds": 1})
 sys.exit(main())
 """
 """The demo of clips that take no time; its processes are given the same options."""

@@ -31,7 +31,8 @@ def test_keywords_are_those_of_the_options_with_the_same_defaults(verb) -> None:
     assert all(parameter.kind is not parameter.VAR_KEYWORD for parameter in parameters.values())
     wanted = {field.name: field.default for field in fields(Options)}
     if verb in (ks.ablate, ks.check_sanity):
-        for name in ("seeds", "vectors", "networks"):  # studies are of one channel of one network
+        # studies are of one channel of one network, and of the whole clip
+        for name in ("seeds", "vectors", "networks", "mask", "stay", "alpha", "spectrum"):
             wanted.pop(name)
     assert {name: parameters[name].default for name in wanted} == wanted
     with pytest.raises(TypeError, match="stpes"):

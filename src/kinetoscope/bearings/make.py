@@ -81,10 +81,11 @@ def compass(
     Raises:
         LayerNotFound, ClipTooSmall, ModelUnusable, SettingInvalid: as their names say.
 
-    Example:
-        compass = kinetoscope.compass(model, "conv3b", angles=8)
-        print(compass, compass.score.circular_correlation)
-        compass.save("out")
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> found = ks.compass(model, "conv1", angles=4, clips=64, size=(8, 24, 24), steps=2)
+        >>> found.reading.knows  # where it does not, there are no clips
+        False
     """
     if not ANGLE_RANGE[0] <= angles <= ANGLE_RANGE[1]:
         raise SettingInvalid(f"angles is {angles}; give {ANGLE_RANGE[0]} to {ANGLE_RANGE[1]}")

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..optimal.expression import is_expression, read_expression
-from ..optimal.objective import VECTORS
+from ..optimal.expression import VECTORS, is_expression, read_expression
 from .boundary import wrong_usage
 from .options import (
     Alpha,

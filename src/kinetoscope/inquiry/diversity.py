@@ -124,9 +124,12 @@ def diversity(
         ModelUnusable: the unit is dead, so that nothing can be told apart.
         LayerNotFound, UnitOutOfRange, ClipTooSmall, SettingInvalid: as their names say.
 
-    Example:
-        found = kinetoscope.diversity(kinetoscope.load_model("motion13"), "conv3b", 5, steps=32)
-        print(found.preferences, found.shares, found.similarity)
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> two = ks.DiversitySettings(count=2)
+        >>> found = ks.diversity(model, "fc", "up", settings=two, size=(8, 24, 24), steps=4)
+        >>> len(found.shares), found.similarity.shape
+        (2, torch.Size([2, 2]))
     """
     options = Options(
         card=card,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from ..card import ModelCard
 from ..errors import SettingInvalid, UnitOutOfRange
-from ..optimal.expression import Said, read_expression
-from ..optimal.objective import LAYER, VECTORS, Objective, Term, usual_kind
+from ..optimal.expression import VECTORS, Said, read_expression
+from ..optimal.objective import LAYER, Objective, Term, usual_kind
 from ..units.unit import check_position, find_unit
 
 Shape = tuple[int, ...]

@@ -84,9 +84,11 @@ def sweep(
         ModelUnusable: the unit is dead, so that there is nothing to compare.
         LayerNotFound, UnitOutOfRange, ClipTooSmall, SettingInvalid: as their names say.
 
-    Example:
-        found = kinetoscope.sweep(kinetoscope.load_model("motion13"), "conv3b", 5, steps=32)
-        print(found.values, [result.motion.speed_px_per_frame for result in found.results])
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> found = ks.sweep(model, "conv1", 0, values=(0.5, 2.0), size=(8, 24, 24), steps=4)
+        >>> found.values, len(found.results)
+        ((0.5, 2.0), 2)
     """
     options = Options(
         card=card,

@@ -71,11 +71,12 @@ def naturalness(
         LayerNotFound, UnitOutOfRange, ClipTooSmall, ModelUnusable: as their names say.
         VideoUnreadable: a video cannot be read, or the folder holds none.
 
-    Example:
-        results = kinetoscope.visualize(model, layer="conv3b", units=[0, 1])
-        cards = kinetoscope.naturalness(model, results, "videos")
-        print(cards.cards[0].response.percentile)
-        cards.save("out")
+    Examples:
+        >>> model = ks.load_model("motion13")
+        >>> results = ks.visualize(model, "fc", "up", size=(8, 24, 24), steps=4, seeds=1)
+        >>> found = ks.naturalness(model, results, "clips")
+        >>> 0 <= found.cards[0].response.percentile <= 100
+        True
     """
     results, began = tuple(results), time.perf_counter()
     card = card or card_of(model)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from ..errors import SettingInvalid
 
 WANTED = "a sum such as 'conv3b:5 - 0.5*conv3b:7', 'fc:left - fc:right', 'conv3b:5@1,3,3' or 'conv3b:*'"
+VECTORS = "vector"
+"""In place of a layer's name: the request's vectors in its channels."""
+
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<sign>[+-])
@@ -26,7 +29,7 @@ class Said:
 
     Attributes:
         weight: with its sign.
-        layer: dotted name, or `objective.VECTORS`.
+        layer: dotted name, or `VECTORS`.
         unit: an index or a class name; None: all channels.
         kind: where it was written round the term; None: the usual one.
         place: per axis first and last index, None for a whole axis; empty: all of the map.
@@ -50,7 +53,7 @@ def read_expression(text: str) -> list[Said]:
     A term is `LAYER:UNIT`, UNIT an index, a class name (in quotes where it has blanks or signs) or `*`, all
     channels; with `@t,y,x` one place of the map, each axis also a range `a-b` or `*`. `mean(...)` and
     `relu(...)` round a term say how its map becomes a number. `vector:ROW` is a row of the request's
-    vectors (`objective.VECTORS`).
+    vectors (`VECTORS`).
 
     Raises:
         SettingInvalid: it is no such sum; naming the place.

@@ -101,6 +101,10 @@ def read_mask(text: str, size: tuple[int, int, int]) -> Mask:
     Raises:
         SettingInvalid: it is none of these, or leaves nothing free.
         VideoUnreadable: the file cannot be read.
+
+    Examples:
+        >>> ks.read_mask("centre:0.5,frames:2-5", (8, 24, 32)).shape
+        torch.Size([8, 1, 24, 32])
     """
     mask = torch.ones(size[0], 1, size[1], size[2])
     for part in text.split(","):

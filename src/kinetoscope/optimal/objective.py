@@ -9,12 +9,10 @@ from torch import Tensor
 
 from ..errors import SettingInvalid, UnitOutOfRange
 from ..types import VideoBatch
+from .expression import VECTORS
 
 KINDS = ("channel", "channel-relu", "unit")
 """What can be made large of one channel."""
-
-VECTORS = "vector"
-"""In place of a layer's name: the request's vectors in its channels."""
 
 LAYER = "layer"
 """Kind of a term that is about all channels of a layer."""
