@@ -1,6 +1,6 @@
 """An atlas beside `visualize`, by every engine, and killed at random.
 
-    python benchmarks/atlas.py rate conv2 conv3b --units 8        # units an hour, of both
+    python benchmarks/atlas.py rate conv2 conv3b --units 16       # units an hour, of both
     python benchmarks/atlas.py engines                            # local, Ray with a worker killed, submitit
     python benchmarks/atlas.py kills --times 20                   # SIGKILL at random moments
 
@@ -160,7 +160,7 @@ def main() -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     part = verbs.add_parser("rate")
     part.add_argument("layers", nargs="+")
-    part.add_argument("--units", type=int, default=8, help="of each layer, from 0")
+    part.add_argument("--units", type=int, default=16, help="of each layer, from 0; eight are one batch")
     part.add_argument("--turns", type=int, default=1, help="the fastest counts")
     part = verbs.add_parser("engines")
     part.add_argument("--layers", default="all")
