@@ -1,8 +1,8 @@
 """From what a person asks of units to a request with nothing left open, or an error with its repair."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import nn
@@ -55,15 +55,16 @@ def request_for(
     shape = (card.channels, *(options.size or card.clip))
     check_extent(*shape[1:])
     check_start(options, optimal, shape)
-    with pooled_over_what_is_left():
-        produced = output_shape(model, layer, shape)
+    shape_of = cache(partial(_shape_of, model, shape))
+    produced = shape_of(layer)
     vectors, names = options.vectors, card.names_of(layer)
     if vectors is not None:
         vectors.check(produced[0], layer)
         produced, names = (len(vectors), *produced[1:]), vectors.names()
     chosen = tuple(unit_indices(units, produced[0], names))
-    objective = _objective(options, chosen, layer, produced, partial(_shape_of, model, shape), card)
-    networks = _further(model, options.networks, layers_of(objective, layer), shape)
+    objective = _objective(options, chosen, layer, produced, shape_of, card)
+    read = {name: shape_of(name) for name in layers_of(objective, layer)}
+    networks = _further(options.networks, read, shape)
     tap(model, layer, device=options.device, precision=options.precision)
     crop = None
     if objective == "unit" and len(produced) == 4:
@@ -174,12 +175,11 @@ def _shape_of(model: nn.Module, shape: tuple[int, int, int, int], layer: str) ->
 
 
 def _further(
-    model: nn.Module,
     networks: Sequence[nn.Module],
-    layers: Sequence[str],
+    layers: Mapping[str, tuple[int, ...]],
     shape: tuple[int, int, int, int],
 ) -> tuple[tuple[nn.Module, str], ...]:
-    """Further networks and digests of their weights.
+    """Further networks and digests of their weights; `layers` has the shapes that the first one gives.
 
     Raises:
         SettingInvalid: one gives other shapes than the first.
@@ -188,8 +188,8 @@ def _further(
     further = []
     for network in networks:
         digest = weights_sha256(network)  # before it has run
-        for layer in layers:
-            mine, its = _shape_of(model, shape, layer), _shape_of(network, shape, layer)
+        for layer, mine in layers.items():
+            its = _shape_of(network, shape, layer)
             if mine != its:
                 raise SettingInvalid(
                     f"layer {layer!r} gives {'x'.join(map(str, mine))}, and {'x'.join(map(str, its))} in a "

@@ -73,13 +73,19 @@ def natural_optima(
     if held is not None:
         forward = held.around(forward)
     search = Passes(
-        forward, objectives, shape[1], settings.steps, settings.leak, progress, [[] for _ in objectives]
+        forward,
+        objectives,
+        shape[1],
+        settings.steps,
+        settings.leak,
+        progress,
+        [[] for _ in objectives],
+        watch=watch,
+        alpha=Alpha(len(objectives), _optimized(settings, shape)) if alpha else None,
     )
-    search.watch = watch
-    search.alpha = Alpha(len(objectives), _held(settings, shape)) if alpha else None
     first, again, calming = settings.shares(bool(banked))
     climb = _begin(
-        search, settings, MetricOperator(metric, _held(settings, shape), device), generators, start
+        search, settings, MetricOperator(metric, _optimized(settings, shape), device), generators, start
     )
     if held is not None:
         climb.weights = held.weights.to(climb.x)
@@ -158,7 +164,7 @@ def _results(
     ]
 
 
-def _held(settings: OptimalSettings, shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def _optimized(settings: OptimalSettings, shape: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     """Shape of what is optimized: of a still image one frame."""
     channels, frames, height, width = shape
     return channels, 1 if settings.still else frames, height, width
@@ -213,8 +219,14 @@ def _from_bank(
     if not steps or not responses[best] > found.value[unit]:
         return
     here = slice(unit, unit + 1)
-    one = Climb(clips[best : best + 1], climb.budget[here], climb.free[here], climb.operator, climb.energy_of)
-    one.weights = climb.weights
+    one = Climb(
+        clips[best : best + 1],
+        climb.budget[here],
+        climb.free[here],
+        climb.operator,
+        climb.energy_of,
+        weights=climb.weights,
+    )
     clip, reached = steady(search, one, steps, [unit], 0.5 * settings.rate)
     if reached[0] > found.value[unit]:
         found.kept[unit], found.value[unit], found.starts[unit] = clip[0], reached[0], "bank"
@@ -258,5 +270,5 @@ def natural_start(
     metric: NaturalMetric,
 ) -> Video:
     """The clip before the first step, (T, C, H, W) in [0, 1], for a generator that has drawn nothing yet."""
-    faint = faint_noise(MetricOperator(metric, _held(settings, shape)), [generator])
+    faint = faint_noise(MetricOperator(metric, _optimized(settings, shape)), [generator])
     return (0.5 + faint[0]).expand(-1, shape[1], -1, -1).transpose(0, 1)

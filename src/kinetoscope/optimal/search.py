@@ -16,6 +16,7 @@ from .coarse import Size
 from .held import Held
 from .natural import natural_optima, natural_start
 from .objective import Forward, Objective
+from .parameters import PHASES
 from .settings import OptimalSettings
 
 SearchSettings = OptimalSettings | AdamSettings
@@ -79,7 +80,7 @@ def find_optima(
         shape,
         settings,
         generators,
-        natural=natural or metric_spectrum(metric, shape),
+        natural=_magnitudes(settings, natural, metric, shape),
         device=device,
         progress=progress,
         watch=watch,
@@ -96,7 +97,17 @@ def start_clip(
     """The noise before the first step, (T, C, H, W) in [0, 1], for a generator that has drawn nothing yet."""
     if isinstance(settings, OptimalSettings):
         return natural_start(settings, shape, generator, metric)
-    return ascend.start_clip(settings, shape, generator, natural or metric_spectrum(metric, shape))
+    return ascend.start_clip(settings, shape, generator, _magnitudes(settings, natural, metric, shape))
+
+
+def _magnitudes(
+    settings: AdamSettings,
+    natural: NaturalSpectrum | None,
+    metric: NaturalMetric,
+    shape: tuple[int, int, int, int],
+) -> NaturalSpectrum | None:
+    """What phases are free under; None where pixels are what is optimized."""
+    return (natural or metric_spectrum(metric, shape)) if settings.domain == PHASES else None
 
 
 def still_search(settings: SearchSettings) -> SearchSettings:
