@@ -6,7 +6,7 @@ norms are merged into the layers before them. zennit sees modules only, so means
 functions share their relevance here.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib import import_module
@@ -15,10 +15,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from ..errors import ModelUnusable, SettingInvalid, listed, one_line
 from ..units.failures import working_dtype
+from ..units.operators import Catching
 from .guided import nodes_behind, rectifications
 
 _SHARED = {
@@ -134,17 +134,10 @@ def _counting(modules: Sequence[nn.Module], calls: dict[nn.Module, int]) -> Iter
             handle.remove()
 
 
-class _Sharing(TorchFunctionMode):
+class _Sharing(Catching):
     """Means and sums pass relevance on in proportion to what each value gave."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        kwargs = dict(kwargs or {})
+    def called(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         places = [n for n, arg in enumerate(args) if isinstance(arg, Tensor) and arg.requires_grad]
         if func not in _SHARED or not places:
             return func(*args, **kwargs)

@@ -1,13 +1,14 @@
 """Convolutions of one small clip by the processor's fast kernels, which torch keeps for larger ones."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+
+from .operators import Catching
 
 SMALL = 20480
 """Channels x frames x rows of one clip up to which torch takes its plain kernels on a CPU."""
@@ -15,19 +16,13 @@ SMALL = 20480
 _NAMES = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 
 
-class _InTwoGroups(TorchFunctionMode):
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+class _InTwoGroups(Catching):
+    def called(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if func is torch.conv3d:
-            given = dict(zip(_NAMES, args, strict=False)) | dict(kwargs or {})
+            given = dict(zip(_NAMES, args, strict=False)) | kwargs
             if given.get("groups", 1) == 1 and _is_slow(given["input"], given["weight"]):
                 return _in_two_groups(**given)
-        return func(*args, **(kwargs or {}))
+        return func(*args, **kwargs)
 
 
 def _is_slow(clip: Tensor, weight: Tensor) -> bool:

@@ -1,7 +1,28 @@
-"""Arguments of tensor operations, as dispatch modes are given them."""
+"""Functions of torch as they are called, and arguments of tensor operations as modes are given them."""
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from torch.overrides import TorchFunctionMode
+
+
+class Catching(TorchFunctionMode):
+    """Inside, every function of torch that is called comes by here first, however the network is written."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """What torch calls."""
+        return self.called(func, args, dict(kwargs or {}))
+
+    @abstractmethod
+    def called(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """What a call gives: `func(*args, **kwargs)`, or something in its place."""
 
 
 def named_arguments(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+
+from .operators import Catching
 
 _AVERAGES = {torch.avg_pool1d: 1, F.avg_pool2d: 2, F.avg_pool3d: 3}
 _NAMES = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
@@ -17,20 +18,14 @@ SUMS_UP = 4
 """Height and width from which a window sums a map up; smaller ones thin maps out on the way."""
 
 
-class _WhatIsLeft(TorchFunctionMode):
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+class _WhatIsLeft(Catching):
+    def called(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if func not in _AVERAGES:
-            return func(*args, **(kwargs or {}))
-        given = dict(zip(_NAMES, args, strict=False)) | dict(kwargs or {})
+            return func(*args, **kwargs)
+        given = dict(zip(_NAMES, args, strict=False)) | kwargs
         axes, asked = _AVERAGES[func], given["kernel_size"]
         if min(_each(asked, axes)[-2:]) < SUMS_UP:
-            return func(*args, **(kwargs or {}))
+            return func(*args, **kwargs)
         # torch's default for the stride is the window that was asked for
         given |= {"kernel_size": _fitting(given, axes), "stride": given.get("stride") or _each(asked, axes)}
         return func(given.pop("input"), **given)

@@ -1,12 +1,13 @@
 """The arithmetic a forward pass runs in, whatever the caller has set."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch.overrides import TorchFunctionMode
+
+from .operators import Catching
 
 _POOLS = {
     getattr(home, f"max_pool{axes}d{result}")
@@ -15,24 +16,18 @@ _POOLS = {
 }
 
 
-class _PoolUncast(TorchFunctionMode):
+class _PoolUncast(Catching):
     """Maxima are taken in the type they come in: autocast would turn maps into fp32 for the same result."""
 
     def __init__(self, device: str) -> None:
         super().__init__()
         self._device = device
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def called(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if func in _POOLS:
             with torch.autocast(self._device, enabled=False):
-                return func(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+                return func(*args, **kwargs)
+        return func(*args, **kwargs)
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
-_NEW = {F.relu, torch.relu, Tensor.relu}
+from .operators import Catching
+
 _IN_PLACE = {F.relu_, torch.relu_, Tensor.relu_}
+_RELUS = {F.relu, torch.relu, Tensor.relu} | _IN_PLACE
 _CLAMPS = {torch.clamp, Tensor.clamp, torch.clamp_min, Tensor.clamp_min}
 
 
@@ -37,27 +38,20 @@ class _Rectified(torch.autograd.Function):
         return torch.where(open_, gradients[0], ctx.slope * gradients[0]), None, None
 
 
-class _Leaky(TorchFunctionMode):
+class _Leaky(Catching):
     def __init__(self, slope: float) -> None:
         super().__init__()
         self._slope = slope
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        given = dict(kwargs or {})
-        if func in _NEW | _IN_PLACE:
-            x = args[0] if args else given["input"]
-            in_place = func in _IN_PLACE or bool(given.get("inplace", args[1] if len(args) > 1 else False))
+    def called(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        if func in _RELUS:
+            x = args[0] if args else kwargs["input"]
+            in_place = func in _IN_PLACE or bool(kwargs.get("inplace", args[1] if len(args) > 1 else False))
             return _Rectified.apply(x, self._slope, in_place)
-        if func in _CLAMPS and _from_zero(args, given):
-            x = args[0] if args else given["input"]
+        if func in _CLAMPS and _from_zero(args, kwargs):
+            x = args[0] if args else kwargs["input"]
             return _Rectified.apply(x, self._slope, False)
-        return func(*args, **given)
+        return func(*args, **kwargs)
 
 
 def _from_zero(args: Sequence[Any], given: Mapping[str, Any]) -> bool:
