@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..records import whole_file, write_bytes_atomically
-from ..render.card import template
+from ..render.templates import template
 from ..render.words import headline, number
 from .store import SCHEMA, TILE, read_atlas, records
 

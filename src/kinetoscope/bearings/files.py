@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..brief import Brief
 from ..records import plain, write_arrays, write_bytes_atomically, write_json
-from ..render.card import template
 from ..render.compass import Shown, draw_compass
 from ..render.files import save_decomposition
+from ..render.templates import template
 from ..render.words import number
 from ..tuning.agreement import NEAR_DEG
 from .needle import PROBE, SHUFFLED, Needle

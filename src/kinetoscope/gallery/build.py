@@ -3,16 +3,15 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image
 
 from ..errors import SettingInvalid
+from ..render.templates import template
 from .columns import Table, call, packed, read_table, script
 from .describe import LENGTH, SPRITE, Look, describe_all
 from .nearest import laid_out, motion_descriptors, nearest
@@ -186,17 +185,6 @@ def _webp(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-@lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("kinetoscope", "gallery"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def _write_parts(root: Path, source: Source, *, compared: bool) -> None:
     """Scripts and styles, one file of each, for a file more is a wait more; and last the page."""
     app = files("kinetoscope") / "gallery" / "app"
@@ -204,14 +192,10 @@ def _write_parts(root: Path, source: Source, *, compared: bool) -> None:
         write(
             root / FOLDER / f"app.{kind}", b"\n".join((app / f"{name}.{kind}").read_bytes() for name in names)
         )
-    page = (
-        _environment()
-        .get_template("gallery.html.j2")
-        .render(
-            model=str(source.said.get("model")),
-            weights=str(source.said.get("weights")),
-            folder=FOLDER,
-            compared=compared,
-        )
+    page = template("gallery.html.j2").render(
+        model=str(source.said.get("model")),
+        weights=str(source.said.get("weights")),
+        folder=FOLDER,
+        compared=compared,
     )
     write(root / PAGE_FILE, page.encode("utf-8", "backslashreplace"))

@@ -11,8 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..records import plain, unit_directory, write_arrays, write_bytes_atomically, write_json
-from ..render.card import template
 from ..render.natural import Drawn, draw_card, draw_cards
+from ..render.templates import template
 from ..render.words import number, title_of
 from ..results import UnitResult
 from ..types import Video

@@ -1,10 +1,7 @@
 """One unit as the templates print it, on the page of a run and in a notebook's cell."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
-
-import jinja2
 
 from .figure import SHARE_COLOURS
 from .words import (
@@ -19,22 +16,6 @@ from .words import (
     share_rows,
     title_of,
 )
-
-
-@lru_cache(maxsize=1)
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.PackageLoader("kinetoscope", "render"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def template(name: str) -> jinja2.Template:
-    """A template of this folder; whatever it prints is escaped."""
-    return _environment().get_template(name)
 
 
 def unit_card(record: Mapping[str, Any]) -> dict[str, Any]:

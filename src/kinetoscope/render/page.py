@@ -11,10 +11,11 @@ from PIL import UnidentifiedImageError
 
 from ..records import RecordUnreadable, finished_units, read_unit, unit_directory, write_bytes_atomically
 from ..results import UnitResult
-from .card import template, unit_card
+from .card import unit_card
 from .colour import DEFAULT_SCALE, legend, scale_number
 from .files import save_unit
 from .frames import encode_png
+from .templates import template
 
 _FACTS = ("model", "weights", "layer", "objective", "seed", "precision", "device", "colours")
 

@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from ..records import plain, unit_directory, write_arrays, write_bytes_atomically, write_json
-from ..render.card import template
 from ..render.figure import draw_summary
 from ..render.files import record_of, scale_of
+from ..render.templates import template
 from ..render.tuned_layer import draw_layer
 from ..render.tuning import draw_panel, optimum_cell
 from ..render.words import number, title_of
