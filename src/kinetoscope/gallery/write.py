@@ -3,6 +3,8 @@
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OutputUnwritable
@@ -14,16 +16,8 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OutputUnwritable: no permission, or no space.
     """
-    beside = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            beside.write_bytes(content)
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    with _whole(path) as beside:
+        beside.write_bytes(content)
 
 
 def bring(source: Path, path: Path) -> None:
@@ -32,14 +26,21 @@ def bring(source: Path, path: Path) -> None:
     Raises:
         OutputUnwritable: no permission, or no space.
     """
+    with _whole(path) as beside:
+        try:
+            os.link(source, beside)
+        except OSError:
+            shutil.copyfile(source, beside)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Inside, a file beside `path` to be made; at the end it takes that name, after a failure it is gone."""
     beside = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            try:
-                os.link(source, beside)
-            except OSError:
-                shutil.copyfile(source, beside)
+            yield beside
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
