@@ -56,4 +56,4 @@ print(
 )
 
 # %% [markdown]
-# Networks of 3T convolutions by name, training them, tables and pictures: [tconv.md](../tconv.md).
+# Networks of 3T convolutions by name, training them, tables and pictures: [3T convolutions](../tconv.md).

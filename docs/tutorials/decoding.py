@@ -39,4 +39,4 @@ print(optimum)
 
 # %% [markdown]
 # Substitution ignores every rectifier, so it says most where few lie between. Which layers can be decoded,
-# how large filters are and how well they stand for the layer: [decoding.md](../decoding.md).
+# how large filters are and how well they stand for the layer: [filters decoded](../decoding.md).

@@ -53,5 +53,5 @@ print(f"gratings: {measured.direction_deg:.0f} degrees, direction selectivity {m
 
 # %% [markdown]
 # Where the selectivity is near 0 the unit does not care which way a grating goes, and an angle says
-# nothing. More units, and their own textures in place of gratings: [tuning.md](../tuning.md); how far all
-# this has been checked: [evaluation.md](../evaluation.md).
+# nothing. More units, and their own textures in place of gratings: [tuning](../tuning.md); how far all
+# this has been checked: [evaluation](../evaluation.md).

@@ -95,4 +95,4 @@ print(again.motion.label, again.decomposition.velocity.shape, round(again.activa
 #     kinetoscope redo out/2/0/unit.json --out again
 #
 # Odd inputs and outputs (flow, several pathways, recurrent parts, tokens):
-# [own-network.md](../own-network.md).
+# [your own network](../own-network.md).

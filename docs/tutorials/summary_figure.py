@@ -58,5 +58,5 @@ print("labels from three seeds:", result.confidence.labels)
 # change of brightness, `jitter` a motion that goes nowhere, `residual` what nothing explains. Turning is
 # positive counter-clockwise, as one sees it.
 #
-# Every sign, axis and unit: [conventions.md](../conventions.md). What each number can and cannot show:
-# [truth.md](../truth.md).
+# Every sign, axis and unit: [conventions](../conventions.md). What each number can and cannot show:
+# [how far to trust it](../truth.md).

@@ -43,5 +43,5 @@ sheet
 print(subprocess.run(["kinetoscope", "gallery", "atlas"], capture_output=True, text=True, check=True).stdout)
 
 # %% [markdown]
-# Engines (Ray, SLURM), what is kept of a unit, merging: [atlas.md](../atlas.md). What one can do in the
-# gallery: [gallery.md](../gallery.md).
+# Engines (Ray, SLURM), what is kept of a unit, merging: [the atlas](../atlas.md). What one can do in the
+# gallery: [the gallery](../gallery.md).

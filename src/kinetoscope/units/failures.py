@@ -1,8 +1,9 @@
 """What can be wrong with a model or a clip, said in one line."""
 
+import importlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -11,12 +12,14 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from ..errors import ClipTooSmall, KinetoscopeError, ModelUnusable, listed, one_line
+from .operators import Catching
 
 # what torch says when a map has become smaller than a kernel, and nothing else
 _TOO_SMALL = (
     "Kernel size can't be greater than actual input size",
     "Output size is too small",
     "smaller than kernel size",
+    "tensor with negative dimension",  # a convolution of meta tensors, before torch 2.13
 )
 _MISFIT = (
     "mat1 and mat2 shapes cannot be multiplied",
@@ -251,13 +254,25 @@ def _shapes(key: str, value: Any) -> str:
     return f"{key} " * bool(key) + " and ".join(found) if found else ""
 
 
+class _SomethingLeft(Catching):
+    """Inside, a convolution that leaves nothing fails on "meta" too, where older torch gives an empty map."""
+
+    def called(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        found = func(*args, **kwargs)
+        if func in (torch.conv1d, torch.conv2d, torch.conv3d) and not found.numel():
+            raise RuntimeError(_TOO_SMALL[0])
+        return found
+
+
 def meta_first(find: Callable[[str | None], Found]) -> Found:
     """What `find` tells on the device "meta", without arithmetic, or else on None, where the weights are.
 
     A forward pass that looks at values or at the device cannot be run on "meta".
     """
+    if torch.__version__ < "2.13":  # `checkpoint` imports it, which fails there while "meta" is the device
+        importlib.import_module("torch._dynamo")
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _SomethingLeft():
             return find("meta")
     except FORWARD_FAULTS:
         return find(None)
