@@ -16,10 +16,10 @@ from matplotlib.figure import Figure
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from kinetoscope.files import write_bytes_atomically, write_json
 from kinetoscope.filters.compare import correlate, decoding_errors, most_exciting
 from kinetoscope.filters.decode import DecodedFilter, decode_filters
 from kinetoscope.filters.substitute import UNPOOLINGS
-from kinetoscope.records import write_bytes_atomically, write_json
 from kinetoscope.render.animation import Panel, Picture, draw_panels, resized, signed_rgb
 from kinetoscope.render.frames import encode_png, to_frame
 from kinetoscope.training.digits import Digits, load_digits

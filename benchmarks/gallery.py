@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from kinetoscope.files import digest_of
+
 WORDS = (
     "right", "up-right", "up", "up-left", "left", "down-left", "down", "down-right",
     "expansion", "contraction", "counter-clockwise", "clockwise", "still",
@@ -129,8 +131,7 @@ def record(draw: np.random.Generator, layer: str, unit: int, depth: float, tile:
         },
         "files": {"tile.webp": {"bytes": len(tile), "sha256": hashlib.sha256(tile).hexdigest()}},
     }
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    return {**said, "record_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return {**said, "record_sha256": digest_of(said)}
 
 
 SETTINGS = {"preset": "default", "size": [16, 96, 96], "seeds": 3}

@@ -16,7 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from kinetoscope.records import write_bytes_atomically
+from kinetoscope.files import write_bytes_atomically
 from kinetoscope.render.temporal import draw_distributions
 from kinetoscope.tconv.read import PARAMETERS, WHOLE_MODEL, read_motion, statistics
 from kinetoscope.training.recipes import Recipe, bundled_recipe, parse_recipe

@@ -22,8 +22,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from kinetoscope.evaluation.metrics import direction_error_deg
+from kinetoscope.files import write_bytes_atomically, write_json
 from kinetoscope.motion.summary import direction_deg
-from kinetoscope.records import write_bytes_atomically, write_json
 from kinetoscope.render.trajectories import draw_directions
 from kinetoscope.synthetic.motions import Clips, ClipSettings, make_clips
 from kinetoscope.synthetic.planted import drift

@@ -14,7 +14,7 @@ from make_images import GAP, IMAGES, PAPER, label
 from PIL import Image
 
 import kinetoscope as ks
-from kinetoscope.records import write_bytes_atomically
+from kinetoscope.files import write_bytes_atomically
 from kinetoscope.render.colour import flow_to_rgb, font, legend
 from kinetoscope.render.frames import encode_png, enlarge, to_frame
 from kinetoscope.results import UnitResult

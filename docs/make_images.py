@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kinetoscope.records import finished_units, load_arrays, read_unit, write_bytes_atomically
+from kinetoscope.files import finished_units, write_bytes_atomically
+from kinetoscope.records import load_arrays, read_unit
 from kinetoscope.render.colour import flow_to_rgb, font, legend
 from kinetoscope.render.frames import enlarge, to_frame
 from kinetoscope.render.sheet import INK

@@ -7,7 +7,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from kinetoscope.records import finished_units, load_arrays, read_unit
+from kinetoscope.files import finished_units
+from kinetoscope.records import load_arrays, read_unit
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -10,8 +10,9 @@ import torch
 
 from kinetoscope import DecomposeSettings, decompose, list_layers
 from kinetoscope.cli import main
+from kinetoscope.files import finished_units
 from kinetoscope.motion.paper import PaperSettings
-from kinetoscope.records import finished_units, read_unit
+from kinetoscope.records import read_unit
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -21,6 +21,7 @@ TIERS = (
         "brief",
         "version",
         "presenting",
+        "files",
         "records",
         "results",
         "reading",

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 import kinetoscope as ks
-from kinetoscope.records import ARRAYS_FILE, UNIT_FILE, RecordUnreadable, load_arrays, plain, write_arrays
+from kinetoscope.files import UNIT_FILE, plain
+from kinetoscope.records import ARRAYS_FILE, RecordUnreadable, load_arrays, write_arrays
 from kinetoscope.render.files import record_of
 from kinetoscope.results import SearchNotes, UnitResult
 

@@ -9,23 +9,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kinetoscope import records
 from kinetoscope.errors import OutputUnwritable, SettingInvalid
-from kinetoscope.records import (
-    ARRAYS_FILE,
+from kinetoscope.files import (
     UNIT_FILE,
-    RecordUnreadable,
     finished_units,
-    load_arrays,
     name_of_component,
     plain,
-    read_unit,
     safe_component,
     unit_directory,
-    write_arrays,
     write_bytes_atomically,
     write_json,
 )
+from kinetoscope.records import ARRAYS_FILE, RecordUnreadable, load_arrays, read_unit, write_arrays
 
 RECORD = {"activation": {}, "decomposition": {}, "motion": {}, "steps": 3, "seconds": {}}
 
@@ -202,4 +197,4 @@ def test_a_unit_is_finished_when_its_record_is_there(tmp_path: Path) -> None:
     found = [str(folder.relative_to(tmp_path)) for folder in finished_units(tmp_path)]
     assert found == ["a/9", "a/10", "b/2"]
     assert read_unit(tmp_path / "a" / "9") == RECORD
-    assert records.finished_units(tmp_path / "absent") == []
+    assert finished_units(tmp_path / "absent") == []

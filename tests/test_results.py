@@ -13,7 +13,7 @@ from kinetoscope.activations.maps import Block
 from kinetoscope.brief import brief
 from kinetoscope.errors import SettingInvalid
 from kinetoscope.evaluation.sanity import Check
-from kinetoscope.records import finished_units
+from kinetoscope.files import finished_units
 from kinetoscope.results import Results, UnitResult
 
 Factory = Callable[..., UnitResult]

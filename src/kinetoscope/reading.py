@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from .records import ARRAYS_FILE, SCHEMA, UNIT_FILE, RecordUnreadable, finished_units, load_arrays, read_unit
+from .files import UNIT_FILE, finished_units
+from .records import ARRAYS_FILE, SCHEMA, RecordUnreadable, load_arrays, read_unit
 from .results import Confidence, Decomposition, MotionSummary, Optimal, SearchNotes, UnitResult
 
 _ARRAYS = (

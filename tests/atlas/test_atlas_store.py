@@ -8,7 +8,6 @@ import pytest
 import torch
 from PIL import Image
 
-from kinetoscope.atlas import store
 from kinetoscope.atlas.store import (
     KEPT,
     check_files,
@@ -21,6 +20,7 @@ from kinetoscope.atlas.store import (
     write_atlas,
 )
 from kinetoscope.errors import OutputUnwritable, SettingInvalid
+from kinetoscope.files import digest_of
 from kinetoscope.reading import load_result
 from kinetoscope.records import RecordUnreadable
 from kinetoscope.results import UnitResult
@@ -106,7 +106,7 @@ def test_odd_names_in_a_record_lead_nowhere(result_factory: Make, tmp_path: Path
     folder = saved(result_factory(), tmp_path)
     record = json.loads((folder / "unit.json").read_text())
     record["files"] = {"../../secret": {"bytes": 1, "sha256": ""}}
-    record["record_sha256"] = store._digest(record)
+    record["record_sha256"] = digest_of(record)
     (folder / "unit.json").write_text(json.dumps(record))
     with pytest.raises(RecordUnreadable, match="odd file"):
         check_files(folder, read_record(folder))

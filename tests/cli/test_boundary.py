@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinetoscope.records import finished_units
+from kinetoscope.files import finished_units
 
 FAKE = Path(__file__).with_name("fake_run.py")
 LOOK = ("visualize", "motion13", "conv1", "--weights", "random")

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from kinetoscope.cli.app import app
 from kinetoscope.cli.record import is_finished
 from kinetoscope.errors import KinetoscopeError
-from kinetoscope.records import plain
+from kinetoscope.files import plain
 from kinetoscope.zoo.registry import load_model
 
 NETWORK = """

@@ -10,7 +10,8 @@ import typer.main
 from kinetoscope.cli.app import app
 from kinetoscope.cli.examples import EXAMPLES, FIRST
 from kinetoscope.cli.progress import Reporter
-from kinetoscope.records import finished_units, read_unit
+from kinetoscope.files import finished_units
+from kinetoscope.records import read_unit
 
 
 def verbs() -> list[str]:

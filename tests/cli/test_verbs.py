@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from kinetoscope.records import finished_units, read_unit
+from kinetoscope.files import finished_units
+from kinetoscope.records import read_unit
 from kinetoscope.types import MOTION_LABELS
 
 LOOK = ("visualize", "motion13", "conv1", "--weights", "random", "--quiet")

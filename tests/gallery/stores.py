@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from kinetoscope.gallery.read import component
+from kinetoscope.files import digest_of, safe_component
 
 FRAMES, CELL = 4, 24
 SETTINGS = {"preset": "default", "size": [4, 24, 24]}
@@ -80,11 +80,10 @@ def record(layer: str, unit: int, tile: bytes | None, **changes: Any) -> dict[st
 def add(root: Path, layer: str, unit: int, *, tile: bool = True, **changes: Any) -> Path:
     """Write a unit into an atlas; gives its folder."""
     content = strip(unit) if tile else None
-    folder = root / component(layer) / str(unit)
+    folder = root / safe_component(layer) / str(unit)
     folder.mkdir(parents=True)
     said = record(layer, unit, content, **changes)
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-    whole = {**said, "record_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    whole = {**said, "record_sha256": digest_of(said)}
     (folder / "unit.json").write_text(json.dumps(whole))
     if content is not None:
         (folder / "tile.webp").write_bytes(content)

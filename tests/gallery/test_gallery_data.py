@@ -19,8 +19,7 @@ from kinetoscope.gallery.columns import read_table, script
 from kinetoscope.gallery.describe import LENGTH, describe_all, descriptor
 from kinetoscope.gallery.nearest import NONE, laid_out, nearest
 from kinetoscope.gallery.pairs import best, by_index, same_architecture
-from kinetoscope.gallery.read import component, name_of, open_atlas
-from kinetoscope.records import name_of_component, safe_component
+from kinetoscope.gallery.read import open_atlas
 from kinetoscope.results import UnitResult
 
 
@@ -54,12 +53,6 @@ def test_an_atlas_is_read_as_it_is_written(result_factory: Callable[..., UnitRes
     assert numbers(data["columns"]["confidence_steadiness"])[0] == pytest.approx(0.66)
     near = said(tmp_path / "gallery" / "near.js")
     assert numbers(near["maps"][0]["cells"], "<i4").tolist() == [0]
-
-
-@pytest.mark.parametrize("name", ["a.b", "", ".hidden", "a/../b", "ü~ é", "a\\b", "x" * 100])
-def test_folders_are_named_as_the_atlas_names_them(name: str) -> None:
-    assert component(name) == safe_component(name)
-    assert name_of(component(name)) == name_of_component(safe_component(name)) == name
 
 
 def test_columns_hold_every_number(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from PIL import Image as PillowImage
 
 from kinetoscope.clips.video import read_video
 from kinetoscope.errors import OutputUnwritable, SettingInvalid
-from kinetoscope.records import UNIT_FILE, load_arrays, read_unit
+from kinetoscope.files import UNIT_FILE
+from kinetoscope.records import load_arrays, read_unit
 from kinetoscope.render import files as files_module
 from kinetoscope.render.files import record_of, save_decomposition, save_unit
 from kinetoscope.render.frames import colour_words, to_frame

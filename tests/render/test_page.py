@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 
 from kinetoscope.errors import OutputUnwritable
-from kinetoscope.records import UNIT_FILE
+from kinetoscope.files import UNIT_FILE
 from kinetoscope.render.files import save_unit
 from kinetoscope.render.page import write_index
 from kinetoscope.results import UnitResult

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..records import ARRAYS_FILE, unwritable, whole_file
+from ..files import unwritable, whole_file
+from ..records import ARRAYS_FILE
 
 TimeFirst = Float[Tensor, "time ..."]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from ..records import whole_file, write_bytes_atomically
+from ..files import whole_file, write_bytes_atomically
 from ..render.templates import template
 from ..render.words import headline, number
 from .store import SCHEMA, TILE, read_atlas, records

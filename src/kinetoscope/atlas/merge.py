@@ -9,7 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from ..errors import SettingInvalid
-from ..records import RecordUnreadable, finished_units, unit_directory, unwritable
+from ..files import finished_units, unit_directory, unwritable
+from ..records import RecordUnreadable
 from .index import TUNING_FILE, write_index
 from .store import UNIT_FILE, check_files, read_atlas, read_record, same_network, write_atlas
 

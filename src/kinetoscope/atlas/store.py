@@ -13,19 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputUnwritable, SettingInvalid
-from ..records import (
-    ARRAYS_FILE,
+from ..files import (
     UNIT_FILE,
-    RecordUnreadable,
+    digest_of,
     finished_units,
-    packed,
-    plain,
-    read_unit,
     unit_directory,
     unwritable,
     write_bytes_atomically,
     write_json,
 )
+from ..records import ARRAYS_FILE, RecordUnreadable, packed, read_unit
 from ..render.files import arrays_of, record_of
 from ..render.frames import DEFAULT_FPS
 from ..render.tile import FILM_BYTES, MOTION, OPTIMAL, TILE, draw_small, tile_layout
@@ -119,15 +116,8 @@ def save_record(
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in files.items()
     }
-    write_json(folder / UNIT_FILE, {**record, "record_sha256": _digest(record)})
+    write_json(folder / UNIT_FILE, {**record, "record_sha256": digest_of(record)})
     return folder
-
-
-def _digest(record: Mapping[str, Any]) -> str:
-    """SHA-256 of a record without its own digest, as compact JSON with sorted keys."""
-    rest = {key: value for key, value in record.items() if key != "record_sha256"}
-    text = json.dumps(plain(rest), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -137,7 +127,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         RecordUnreadable: missing, damaged, of another verb, or in a folder that is another unit's.
     """
     record = read_unit(folder)
-    if not isinstance(record.get("files"), dict) or record.get("record_sha256") != _digest(record):
+    if not isinstance(record.get("files"), dict) or record.get("record_sha256") != digest_of(record):
         raise RecordUnreadable(f"{str(folder / UNIT_FILE)!r} is not as the atlas wrote it; run it again")
     place = unit_directory(folder.parents[1], str(record.get("layer")), record.get("unit", -1))
     if place != folder:

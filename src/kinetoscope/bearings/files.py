@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..brief import Brief
-from ..records import plain, write_arrays, write_bytes_atomically, write_json
+from ..files import plain, write_bytes_atomically, write_json
+from ..records import write_arrays
 from ..render.compass import Shown, draw_compass
 from ..render.files import save_decomposition
 from ..render.templates import template

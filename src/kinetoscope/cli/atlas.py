@@ -99,7 +99,7 @@ def make(asked: Atlas) -> None:
     from ..atlas.index import write_index
     from ..atlas.run import run_all
     from ..atlas.store import FAILURES_FILE, sweep
-    from ..records import write_json
+    from ..files import write_json
     from .folder import ensure_device, writable_folder
 
     ensure_device(asked.device)
@@ -230,7 +230,8 @@ def _begin(
 def _finished(asked: Atlas, job: "Job", request: "Request", reporter: Reporter) -> dict[int, float]:
     """The units of a layer that lie there sound and by this request, and the seconds each took."""
     from ..atlas.store import KEPT, UNIT_FILE, check_files, read_record
-    from ..records import RecordUnreadable, unit_directory
+    from ..files import unit_directory
+    from ..records import RecordUnreadable
     from .record import is_finished
 
     found: dict[int, float] = {}
@@ -260,7 +261,7 @@ def _describe(asked: Atlas, job: "Job", requests: "dict[str, Request]") -> None:
     """Write what the folder is of, or refuse a folder of something else."""
     from ..atlas.store import read_atlas, same_network, write_atlas
     from ..errors import SettingInvalid
-    from ..records import finished_units
+    from ..files import finished_units
     from ..zoo.registry import weights_of
 
     first = next(iter(requests.values()))

@@ -173,7 +173,8 @@ def _compute(asked: Attribute, network: "nn.Module", card: "ModelCard", reporter
 def _save(parts: "list[Part]", asked: Attribute, request: Mapping[str, Any]) -> None:
     from ..attribution.attribute import frame_importance
     from ..attribution.windows import joined
-    from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
+    from ..files import write_bytes_atomically
+    from ..records import ARRAYS_FILE, write_arrays
     from ..render.animation import save_animation
     from ..render.attribution import draw_attribution, focus_pictures, overlay_pictures
     from .record import ATTRIBUTION, end_record

@@ -143,8 +143,8 @@ def _known(asked: Compass, shared: dict[str, Any]) -> "Known":
     """The clips of this request that lie finished in the folder."""
     from ..bearings.files import needle_folder
     from ..bearings.needle import PROBE, SHUFFLED, angles_of
+    from ..files import UNIT_FILE
     from ..reading import load_result
-    from ..records import UNIT_FILE
     from .record import is_finished
 
     pairs = [(kind, angle) for kind in (PROBE, SHUFFLED) for angle in angles_of(asked.angles)]

@@ -113,8 +113,8 @@ def decode(asked: Decode) -> None:
 def _run(asked: Decode, network: "nn.Module", units: list[int], request: dict[str, Any]) -> None:
     """Decode what is not finished yet, save each unit at once, then what is true of all of them."""
     from ..card import card_of
+    from ..files import unit_directory, write_json
     from ..filters.decode import decode_filters
-    from ..records import unit_directory, write_json
     from .folder import writable_folder
     from .record import is_finished, refuse_other
 
@@ -145,8 +145,9 @@ def _save(
     filter: "DecodedFilter", card: "ModelCard", record: Path, request: dict[str, Any], name: str
 ) -> None:
     """Write a unit's arrays, picture or film, and last the record that marks it as finished."""
+    from ..files import write_bytes_atomically
     from ..inquiry.given import decompose_video
-    from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
+    from ..records import ARRAYS_FILE, write_arrays
     from ..render.animation import save_animation
     from ..render.decoded import decoded_picture, decoded_pictures
     from ..render.files import save_decomposition
@@ -178,7 +179,8 @@ def _save(
 
 def _draw_family(asked: Decode, card: "ModelCard", units: list[tuple[int, str, Path]]) -> None:
     """All units of the run side by side, in the layer's folder; of a network without time."""
-    from ..records import ARRAYS_FILE, read_arrays, write_bytes_atomically
+    from ..files import write_bytes_atomically
+    from ..records import ARRAYS_FILE, read_arrays
     from ..render.decoded import family_picture
     from ..render.frames import encode_png
 

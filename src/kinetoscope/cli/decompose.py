@@ -56,9 +56,10 @@ def decompose(asked: Decompose) -> None:
 
 
 def _run(asked: Decompose, clip: "Video") -> None:
+    from ..files import UNIT_FILE
     from ..inquiry import given
     from ..inquiry.request import versions
-    from ..records import UNIT_FILE, sha256_of
+    from ..records import sha256_of
     from ..render.colour import DEFAULT_SCALE
     from ..render.files import save_decomposition
     from .folder import writable_folder

@@ -71,8 +71,8 @@ def depth(asked: ByLayer) -> None:
     """
     from ..evaluation.depth import measure
     from ..evaluation.report import depth_report
+    from ..files import unit_directory
     from ..reading import load_result
-    from ..records import unit_directory
     from ..render.evaluation import draw_depth
     from .folder import writable_folder
 
@@ -111,7 +111,7 @@ def _environment() -> dict[str, Any]:
 
 def _leave(out: Path, name: str, content: dict[str, Any], report: str, figure: bytes) -> None:
     """Figure and numbers first, the report that speaks of them last."""
-    from ..records import write_bytes_atomically, write_json
+    from ..files import write_bytes_atomically, write_json
 
     write_bytes_atomically(out / f"{name}.png", figure)
     write_json(out / f"{name}.json", content)

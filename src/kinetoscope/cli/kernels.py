@@ -68,8 +68,9 @@ def kernels(
 def _save(found: "LayerKernels", order: str, out: Path, request: dict[str, object]) -> None:
     import numpy as np
 
+    from ..files import write_bytes_atomically
     from ..inquiry.request import versions
-    from ..records import ARRAYS_FILE, write_arrays, write_bytes_atomically
+    from ..records import ARRAYS_FILE, write_arrays
     from ..render.frames import encode_gif, encode_png
     from ..render.kernels import draw_kernels, kernel_pictures, kernel_scales
     from .record import KERNELS, begin_record, end_record, refuse_other

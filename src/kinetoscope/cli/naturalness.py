@@ -150,8 +150,8 @@ def results_of(run: Path) -> "list[UnitResult]":
         RecordUnreadable: one is damaged.
     """
     from ..errors import SettingInvalid
+    from ..files import finished_units
     from ..reading import load_result
-    from ..records import finished_units
 
     folders = finished_units(run)
     if not folders:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingInvalid
-from ..records import UNIT_FILE, RecordUnreadable, plain, read_unit, unwritable, write_json
+from ..files import UNIT_FILE, plain, unwritable, write_json
+from ..records import RecordUnreadable, read_unit
 from ..render.files import peak_memory_mb
 
 if TYPE_CHECKING:

@@ -44,8 +44,9 @@ def redo(
     On the same kind of machine, with the same versions and as many threads, they are the same byte for byte.
     """
     from ..errors import SettingInvalid
+    from ..files import UNIT_FILE, unit_directory
     from ..inquiry.again import check_versions
-    from ..records import UNIT_FILE, read_unit, unit_directory
+    from ..records import read_unit
     from .folder import ensure_device
     from .run import run_units
 

@@ -13,10 +13,10 @@ from ..card import card_of
 from ..clips.folder import find_clips
 from ..clips.video import fit_clip, read_windows
 from ..errors import ClipTooSmall, PositionInvalid
+from ..files import UNIT_FILE, finished_units, unit_directory
 from ..inquiry.request import Options, Request
 from ..inquiry.run import Inquiry
 from ..inquiry.settle import request_for
-from ..records import UNIT_FILE, finished_units, unit_directory
 from ..render.colour import DEFAULT_SCALE
 from ..render.files import save_unit
 from ..render.page import write_index

@@ -63,8 +63,9 @@ class Search(Computing):
             content: digests of the network.
             size: of its clip.
         """
+        from ..files import unit_directory
         from ..inquiry.request import versions
-        from ..records import ARRAYS_FILE, unit_directory
+        from ..records import ARRAYS_FILE
         from .record import sha256_of_files
 
         beside = self.beside
@@ -183,7 +184,8 @@ def _end(
 def _optimum(asked: Search, weights_sha256: str, unit: int) -> "Video | None":
     """The optimal input of an earlier run with the same weights; None where none is to be shown."""
     from ..errors import SettingInvalid
-    from ..records import load_arrays, read_unit, unit_directory
+    from ..files import unit_directory
+    from ..records import load_arrays, read_unit
 
     if asked.beside is None:
         return None
@@ -201,7 +203,7 @@ def _optimum(asked: Search, weights_sha256: str, unit: int) -> "Video | None":
 def _save(found: "Found", card: "ModelCard", asked: Search, optima: "Mapping[int, Video]") -> None:
     """Write each hit as a film, and per unit all of them side by side; units one after the other."""
     from ..activations.search import crops
-    from ..records import unit_directory, write_bytes_atomically
+    from ..files import unit_directory, write_bytes_atomically
     from ..render.animation import save_animation
     from ..render.frames import encode_mp4, encode_png, to_frames, view_factor
     from ..render.hits import hit_pictures

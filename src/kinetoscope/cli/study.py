@@ -82,7 +82,7 @@ class Study:
             parts: what is computed one after the other, for progress lines.
             find: gives what the JSON file holds, and the figure as a PNG.
         """
-        from ..records import write_bytes_atomically
+        from ..files import write_bytes_atomically
         from .folder import writable_folder
         from .record import begin_record, end_record, is_finished, refuse_other, tell_replaced
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import one_line
-from ..records import write_bytes_atomically
+from ..files import write_bytes_atomically
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

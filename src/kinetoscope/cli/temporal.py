@@ -168,7 +168,7 @@ def _draw(
     layers: "Sequence[LayerMotion]",
     pages: Mapping[str, list[list[int]]],
 ) -> Iterable[Path]:
-    from ..records import safe_component, write_bytes_atomically
+    from ..files import safe_component, write_bytes_atomically
     from ..render.temporal import draw_curves, draw_distributions, draw_strips
 
     first = layers[0].layer
@@ -196,7 +196,7 @@ def _draw(
 
 def _clear(out: Path) -> None:
     """Take away what an earlier run left, so that all that lies there is of one network."""
-    from ..records import unwritable
+    from ..files import unwritable
 
     for pattern in ("fit.csv", "channels*.png", "agreement.*", "curves/*.png"):
         for file in out.glob(pattern):
@@ -225,7 +225,7 @@ def _write_tables(
     rows: "Sequence[Statistic]",
     fits: "Sequence[LayerFit]",
 ) -> None:
-    from ..records import write_bytes_atomically
+    from ..files import write_bytes_atomically
     from ..tconv.read import PARAMETERS
     from .table import write_csv
 

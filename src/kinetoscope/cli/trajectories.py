@@ -52,7 +52,7 @@ def show_channels(
 ) -> Iterator[Path]:
     """Write `channels.png`, a dozen channels a page: still optima, and most active frames of a clip."""
     from ..evaluation.trajectories import still_optima
-    from ..records import write_bytes_atomically
+    from ..files import write_bytes_atomically
     from ..render.trajectories import ChannelPictures, draw_channels
 
     for page, channels in enumerate(pages, start=1):
@@ -109,7 +109,7 @@ def compare_velocities(out: Path, search: Search, motion: "LayerMotion", channel
     import torch
 
     from ..evaluation.trajectories import channel_velocities, velocity_correlation, why_no_correlation
-    from ..records import write_bytes_atomically
+    from ..files import write_bytes_atomically
     from ..render.trajectories import ChannelVelocities, draw_agreement
     from .table import write_csv
 

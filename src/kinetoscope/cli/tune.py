@@ -219,8 +219,8 @@ def pictures_of(
     """
     from ..card import card_of
     from ..errors import SettingInvalid
+    from ..files import finished_units, safe_component, unit_directory
     from ..reading import load_result
-    from ..records import finished_units, safe_component, unit_directory
     from ..units.tap import output_shape
     from ..units.unit import parse_units
 

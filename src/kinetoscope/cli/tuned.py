@@ -26,7 +26,7 @@ class LayerTuning(ByLayer):
 def tuned_layers(asked: LayerTuning) -> Path:
     """Measure every layer that is not finished, and write `report.md`; returns its path."""
     from ..evaluation.tuned import tuning_report
-    from ..records import write_bytes_atomically, write_json
+    from ..files import write_bytes_atomically, write_json
     from ..render.tuned_layer import draw_layers
     from .folder import writable_folder
 
@@ -42,7 +42,7 @@ def tuned_layers(asked: LayerTuning) -> Path:
 
 def _layer(asked: LayerTuning, network: "nn.Module", layer: str, units: list[int]) -> dict[str, Any]:
     """One layer's `tuning.json`, from its folder where it lies finished there."""
-    from ..records import safe_component
+    from ..files import safe_component
     from ..tuning.answers import STAGES
     from ..tuning.files import RECORD
     from .record import is_finished, read_record

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..card import ModelCard
 from ..errors import SettingInvalid
-from ..records import plain
+from ..files import plain
 from ..results import UnitResult
 from ..types import Velocity
 from ..units.layers import list_layers

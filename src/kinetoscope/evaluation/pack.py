@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import SettingInvalid
-from ..records import read_arrays, write_arrays, write_json
+from ..files import write_json
+from ..records import read_arrays, write_arrays
 from ..types import Velocity
 from .cases import Size, clip_cases
 from .planted import Errors, compare

@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..files import plain
 from ..inquiry.visualize import visualize
 from ..motion.decompose import DecomposeSettings, decompose
 from ..motion.paper import PaperSettings
 from ..motion.summary import summarize, summarize_velocity
-from ..records import plain
 from ..results import Decomposition, MotionSummary
 from ..types import Velocity
 from .cases import CARD, ClipCase, NetworkCase, Size, clip_cases, network_cases

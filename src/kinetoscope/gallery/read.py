@@ -1,16 +1,15 @@
 """An atlas as the gallery reads it: by the format that `docs/atlas.md` describes, and without torch."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 from ..errors import SettingInvalid
+from ..files import UNIT_FILE, digest_of, safe_component, unit_directory
 
-ATLAS_FILE, UNIT_FILE, TUNING_FILE, TILE = "atlas.json", "unit.json", "tuning.json", "tile.webp"
+ATLAS_FILE, TUNING_FILE, TILE = "atlas.json", "tuning.json", "tile.webp"
 
 _SCHEMA = 1
 _GROUPS = ("activation", "decomposition", "motion", "files", "render", "seconds")
@@ -48,7 +47,7 @@ class Source:
 
     def units(self) -> Iterator[Found]:
         """Every sound unit; layers as in `atlas.json`, units by number."""
-        places = {component(name): place for place, name in enumerate(self.said["layers"])}
+        places = {safe_component(name): place for place, name in enumerate(self.said["layers"])}
         folders = [file.parent for file in self.root.glob(f"*/*/{UNIT_FILE}")]
         numbered = [one for one in folders if one.name.isascii() and one.name.isdecimal()]
         for folder in sorted(
@@ -95,29 +94,13 @@ def _record(folder: Path) -> Mapping[str, Any]:
     record = json.loads((folder / UNIT_FILE).read_text(encoding="utf-8"))
     if not isinstance(record, dict):
         raise ValueError("no record")  # noqa: TRY004
-    rest = {key: value for key, value in record.items() if key != "record_sha256"}
-    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    if hashlib.sha256(text.encode()).hexdigest() != record.get("record_sha256"):
+    if record.get("record_sha256") != digest_of(record):
         raise ValueError("the record is not as the atlas wrote it; run the atlas again")
     if any(not isinstance(record.get(key), dict) for key in _GROUPS):
         raise ValueError("the record lacks a group of numbers; run the atlas again")
-    cut = "%~" in folder.parent.name  # a name too long for a folder
-    if record.get("unit") != int(folder.name) or not (
-        cut or record.get("layer") == name_of(folder.parent.name)
-    ):
+    if unit_directory(folder.parents[1], str(record.get("layer")), record.get("unit", -1)) != folder:
         raise ValueError("another unit's record lies there; run the atlas again")
     return record
-
-
-def name_of(folder: str) -> str:
-    """The layer that a folder is called after, but for names that had to be cut."""
-    return "" if folder == "%" else unquote(folder, errors="surrogatepass")
-
-
-def component(layer: str) -> str:
-    """The folder of a layer, but for names that have to be cut."""
-    escaped = quote(layer, safe="", errors="surrogatepass").replace("~", "%7E")
-    return ("%2E" + escaped[1:] if escaped.startswith(".") else escaped) or "%"
 
 
 def tunings(layer: Path) -> dict[int, Mapping[str, Any]]:

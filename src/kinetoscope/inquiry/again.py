@@ -7,13 +7,14 @@ from typing import Any, get_args, get_type_hints
 from torch import nn
 
 from ..errors import SettingInvalid, listed
+from ..files import plain
 from ..motion.decompose import DecomposeSettings
 from ..optimal.ascend import AdamSettings
 from ..optimal.expression import is_expression
 from ..optimal.objective import KINDS
 from ..optimal.settings import OptimalSettings
 from ..reading import tuples
-from ..records import plain, sha256_of
+from ..records import sha256_of
 from ..types import Video
 from .request import Options, Request, versions
 from .settle import request_for

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..brief import Brief
-from ..records import plain
+from ..files import plain
 from .transfer import Transfer
 from .way import LayerWay
 from .windows import Source

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..records import plain, unit_directory, write_arrays, write_bytes_atomically, write_json
+from ..files import plain, unit_directory, write_bytes_atomically, write_json
+from ..records import write_arrays
 from ..render.natural import Drawn, draw_card, draw_cards
 from ..render.templates import template
 from ..render.words import number, title_of

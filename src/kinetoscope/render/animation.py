@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 from torch import Tensor
 
-from ..records import write_bytes_atomically
+from ..files import write_bytes_atomically
 from .colour import CHALK, FAINT, PAPER, font, printable
 from .frames import DEFAULT_FPS, Picture, encode_gif, encode_mp4
 

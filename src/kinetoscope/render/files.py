@@ -10,17 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import SettingInvalid
-from ..records import (
-    ARRAYS_FILE,
-    SCHEMA,
-    UNIT_FILE,
-    plain,
-    unit_directory,
-    unwritable,
-    write_arrays,
-    write_bytes_atomically,
-    write_json,
-)
+from ..files import UNIT_FILE, plain, unit_directory, unwritable, write_bytes_atomically, write_json
+from ..records import ARRAYS_FILE, SCHEMA, write_arrays
 from ..results import UnitResult
 from ..types import Video
 from .colour import DEFAULT_SCALE

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..records import write_bytes_atomically
+from ..files import write_bytes_atomically
 from ..results import UnitResult
 from .animation import resized, size_within
 from .card import unit_card

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from PIL import Image as PillowImage
 from PIL import UnidentifiedImageError
 
-from ..records import RecordUnreadable, finished_units, read_unit, unit_directory, write_bytes_atomically
+from ..files import finished_units, unit_directory, write_bytes_atomically
+from ..records import RecordUnreadable, read_unit
 from ..results import UnitResult
 from .card import unit_card
 from .colour import DEFAULT_SCALE, legend, scale_number

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..errors import SettingInvalid
-from ..records import only_one_in, unwritable
+from ..files import only_one_in, unwritable
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 _BESIDE = ".last.ckpt.part"

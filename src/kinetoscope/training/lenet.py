@@ -22,7 +22,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import KinetoscopeError, SettingInvalid
-from ..records import write_bytes_atomically, write_json
+from ..files import write_bytes_atomically, write_json
 from ..zoo.lenet import CARD, WEIGHTS, LeNet
 from .digits import Digits, load_digits
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from ..card import card_of
 from ..errors import ModelUnusable
-from ..records import write_bytes_atomically
+from ..files import write_bytes_atomically
 from ..schedule import cosine
 from ..tconv.layer import IDENTITY, Conv3T
 from ..types import VideoBatch

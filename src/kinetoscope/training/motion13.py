@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save
 
 from ..errors import KinetoscopeError, OutputUnwritable, SettingInvalid
-from ..records import write_bytes_atomically, write_json
+from ..files import write_bytes_atomically, write_json
 from ..types import MOTION_LABELS
 from ..zoo.motion13 import WEIGHTS
 from .motion13_recipe import Motion13Recipe, confusion, held_out_clips

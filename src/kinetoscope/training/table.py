@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..records import write_bytes_atomically
+from ..files import write_bytes_atomically
 
 COLUMNS = (
     "epoch",

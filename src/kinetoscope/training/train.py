@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from ..errors import ClipTooSmall, ModelUnusable, SettingInvalid, listed
+from ..files import write_bytes_atomically, write_json
 from ..inquiry.request import versions
-from ..records import write_bytes_atomically, write_json
 from ..tconv.inflate import inflate
 from ..units.failures import explained
 from ..weights.checkpoints import read_weights

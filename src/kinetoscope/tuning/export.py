@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..card import ModelCard, card_of
-from ..records import safe_component, write_bytes_atomically
+from ..files import safe_component, write_bytes_atomically
 from ..render.frames import encode_mp4, to_frames
 from ..results import UnitResult
 from ..stimuli import Shape

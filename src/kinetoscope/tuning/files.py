@@ -9,7 +9,8 @@ from urllib.parse import quote
 import numpy as np
 from torch import Tensor
 
-from ..records import plain, unit_directory, write_arrays, write_bytes_atomically, write_json
+from ..files import plain, unit_directory, write_bytes_atomically, write_json
+from ..records import write_arrays
 from ..render.figure import draw_summary
 from ..render.files import record_of, scale_of
 from ..render.templates import template

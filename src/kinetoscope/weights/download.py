@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from ..errors import ModelUnusable, OutputUnwritable
-from ..records import safe_component
+from ..files import safe_component
 from ..version import __version__
 
 _CHUNK = 1 << 20
