@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..errors import InputNotice, ModelUnusable, listed, one_line
-from .containers import FAULTS, Content, Tensors, kind_of, read_content, shown_name
+from .containers import FAULTS, Content, read_content
 from .pickle_bounds import NotWeights
+from .tensors import Tensors, kind_of, shown_name
 from .unpickle import Foreign, StoredArray, StoredTensor
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "blobs")
