@@ -164,8 +164,8 @@ def _of(name: str) -> Callable[[Mapping[str, Any]], Span]:
 
 def _response(row: Mapping[str, Any]) -> Span:
     part = row["response"]
-    if not part["ratio_to_best"]:
-        return None, None, None, None
+    if not part["ratio_to_best"]:  # 0: no answer at all, and so no scale for the natural ones
+        return part["ratio_to_best"], None, None, None
     best = part["value"] / part["ratio_to_best"]
     low, middle, high = (part[f"natural_{name}"] / best for name in ("low", "median", "high"))
     return part["ratio_to_best"], low, middle, high
@@ -229,11 +229,11 @@ def draw_cards(drawn: Sequence[Drawn], title: str, natural: int) -> bytes:
 def _draw_column(plot: Axes, spans: Sequence[Span]) -> None:
     for level, (value, low, middle, high) in enumerate(spans):
         plot.axhline(level, color=LINE, linewidth=0.6, zorder=0)
-        if value is None or low is None or middle is None or high is None:
-            continue
-        plot.barh(level, high - low, left=low, height=0.36, color=BAND)
-        plot.plot([middle] * 2, [level - 0.18, level + 0.18], color=NATURAL, linewidth=2)
-        plot.plot(value, level, "o", color=OPTIMUM, markersize=7)
+        if low is not None and middle is not None and high is not None:
+            plot.barh(level, high - low, left=low, height=0.36, color=BAND)
+            plot.plot([middle] * 2, [level - 0.18, level + 0.18], color=NATURAL, linewidth=2)
+        if value is not None:
+            plot.plot(value, level, "o", color=OPTIMUM, markersize=7)
     plot.set_ylim(len(spans) - 0.5, -0.5)
     plot.set_yticks([])
     quiet_axes(plot)
