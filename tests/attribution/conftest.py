@@ -9,13 +9,23 @@ from types import ModuleType
 import pytest
 
 
-class Names(ModuleType):
-    """A module in which every name is there, and is an empty class."""
+def empty(_: object, name: str) -> type:
+    """An empty class of that name; within it every name is another one."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return Name(name, (), {})
 
-    def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (), {})
+
+class Name(type):
+    """Of classes in which every name is there."""
+
+    __getattr__ = empty
+
+
+class Names(ModuleType):
+    """A module in which every name is there."""
+
+    __getattr__ = empty
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -27,8 +37,10 @@ def torchvision() -> Iterator[None]:
     kept = dict(sys.modules)
     for name in ("torchvision", "torchvision.models", "torchvision.models.resnet", "torchvision.models.vgg"):
         sys.modules[name] = Names(name)
-    import_module("zennit.composites")
-    for name in set(sys.modules) - set(kept):
-        if name.startswith("torchvision"):
-            del sys.modules[name]
+    try:
+        import_module("zennit.composites")
+    finally:
+        for name in set(sys.modules) - set(kept):
+            if name.startswith("torchvision"):
+                del sys.modules[name]
     yield

@@ -92,7 +92,8 @@ def pixels(frame: Any, stream: Any) -> np.ndarray:
         image = on_black(frame.to_ndarray(format="gbrap"))
     else:
         image = frame.to_ndarray(format="rgb24")
-    width, height = _stretched(frame.width, frame.height, stream.sample_aspect_ratio)
+    shape = stream.sample_aspect_ratio  # of a pixel; PyAV has a type of its own for it from version 19 on
+    width, height = _stretched(frame.width, frame.height, Fraction(shape) if shape else None)
     if (width, height) != (frame.width, frame.height):
         opaque = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
         image = opaque.to_ndarray(width=width, height=height, interpolation="BICUBIC")
