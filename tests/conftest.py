@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import settings
+from quick import DECOMPOSITIONS, searches
 
+from kinetoscope.inquiry import settle
 from kinetoscope.results import (
     DEAD,
     Confidence,
@@ -156,3 +158,15 @@ def result_factory() -> Callable[..., UnitResult]:
 @pytest.fixture(scope="session")
 def dead_factory() -> Callable[..., UnitResult]:
     return make_dead
+
+
+@pytest.fixture
+def quick_motion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optima are taken apart in few steps."""
+    monkeypatch.setattr(settle, "DECOMPOSE_PRESETS", DECOMPOSITIONS)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, quick_motion: None) -> None:
+    """Optima are searched for and taken apart in few steps."""
+    monkeypatch.setattr(settle, "OPTIMAL_PRESETS", searches(2))
