@@ -15,10 +15,11 @@ LAYERED = LayeredSettings(
     coherent=CoherentSettings(levels=2, search=2, rounds=(1, 1, 1), iterations=(2, 2, 2)),
     light=LightSettings(turns=1),
     jitter=JitterSettings(turns=1),
+    renew=1.0,
 )
 QUICK = DecomposeSettings(layered=LAYERED, paper=PaperSettings(steps=2))
 DECOMPOSITIONS = {"default": QUICK, "paper": replace(QUICK, formulation="paper")}
-"""As `motion.decompose.PRESETS`; every stage of the accounts is run."""
+"""As `motion.decompose.PRESETS`: every stage is run, but textures do not take each other's place."""
 
 
 def searches(steps: int) -> Mapping[str, SearchSettings]:
