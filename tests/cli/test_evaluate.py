@@ -11,7 +11,7 @@ from kinetoscope.inquiry import settle
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch):
+def short(monkeypatch, few_stimuli):
     from kinetoscope.evaluation import planted
 
     few = {name: replace(settings, steps=2) for name, settings in settle.OPTIMAL_PRESETS.items()}
