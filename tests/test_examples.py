@@ -31,7 +31,7 @@ def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py") if f'example("{path.stem}")' not in source} == set()
 
 
-@pytest.mark.usefixtures("quick_motion")
+@pytest.mark.usefixtures("quick_motion", "blank_summaries")
 def test_own_network_and_reading_it_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example("own_network").main(["--out", str(tmp_path), "--steps", "3"])
     told = capsys.readouterr().out.splitlines()
@@ -44,7 +44,7 @@ def test_own_network_and_reading_it_back(tmp_path: Path, capsys: pytest.CaptureF
     assert any(line.startswith("head:0 waving") for line in lines)
 
 
-@pytest.mark.usefixtures("quick_motion")
+@pytest.mark.usefixtures("quick_motion", "blank_summaries")
 def test_own_network_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main replaces it
     words = ["visualize", f"{EXAMPLES / 'own_network.py'}:factory", "head", "--units", "standing"]
@@ -88,7 +88,7 @@ def test_planted_motion_prints_its_table(
     ]
 
 
-@pytest.mark.usefixtures("quick_motion")
+@pytest.mark.usefixtures("quick_motion", "blank_summaries")
 def test_a_transformer_and_its_probe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers", reason="transformers is not there")
     page = example("transformer")
