@@ -15,6 +15,7 @@ from kinetoscope.warp import sample
 SOURCE = """
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 from jaxtyping import Float
 from torch import Tensor
@@ -40,6 +41,11 @@ def flat(a: Float[Tensor, "height width"]) -> Row:
 
 def nothing(a: Row) -> None:
     return a
+
+
+def stopping(stops: bool) -> NoReturn:
+    if stops:
+        raise KeyboardInterrupt
 
 
 def rows(a: Row) -> Iterator[Row]:
@@ -102,6 +108,8 @@ def test_what_is_right_passes(planted: ModuleType) -> None:
     assert torch.equal(planted.first(SHORT), SHORT)
     assert torch.equal(planted.both(SHORT, b=SHORT, scale=2), SHORT)  # an int for a float
     assert planted.both.__name__ == "both"
+    with pytest.raises(KeyboardInterrupt):
+        planted.stopping(True)
     assert len(list(planted.rows(SHORT))) == 1
     assert planted.Longer.twice(SHORT, LONG[:3], deep=1).left is SHORT
     assert torch.equal(planted.adder(SHORT)(SHORT, SHORT), SHORT)
@@ -119,6 +127,7 @@ def test_what_is_right_passes(planted: ModuleType) -> None:
         (lambda m: m.halved(SHORT), "what is returned of planted_shapes.halved"),
         (lambda m: m.flat(SQUARE), "what is returned of planted_shapes.flat"),
         (lambda m: m.nothing(SHORT), "what is returned of planted_shapes.nothing"),
+        (lambda m: m.stopping(False), "what is returned of planted_shapes.stopping"),
         (lambda m: m.rows(SQUARE), "an argument of planted_shapes.rows"),
         (lambda m: m.Pair(SHORT, LONG), "an argument of .*Pair"),
         (lambda m: m.Longer(SHORT, right=LONG), "an argument of .*Pair"),

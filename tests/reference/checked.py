@@ -56,9 +56,9 @@ def checkers(function: Function) -> Checkers:
         if "return" in function.__annotations__:
 
             def returned(given):
-                pass
+                return given
 
-            returned.__annotations__ = {"given": whole.__annotations__["return"]}
+            returned.__annotations__ = {"return": whole.__annotations__["return"]}
             returned.__module__ = function.__module__
             returned = typechecked(returned)
         found = Checkers(dict(function.__annotations__), typechecked(arguments), returned, function.__code__)
