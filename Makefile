@@ -32,7 +32,7 @@ demo: $(INSTALLED)
 	$(BIN)/kinetoscope demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -4,12 +4,17 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from quick import DECOMPOSITIONS, searches
 
+from kinetoscope.inquiry import run, settle
+from kinetoscope.render.frames import encode_png
 from kinetoscope.results import (
     DEAD,
     Confidence,
@@ -19,6 +24,7 @@ from kinetoscope.results import (
     UnitResult,
     one_texture,
 )
+from kinetoscope.stimuli import bank
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already, to child processes too
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -156,3 +162,30 @@ def result_factory() -> Callable[..., UnitResult]:
 @pytest.fixture(scope="session")
 def dead_factory() -> Callable[..., UnitResult]:
     return make_dead
+
+
+@pytest.fixture
+def quick_motion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Optima are taken apart in few steps."""
+    monkeypatch.setattr(settle, "DECOMPOSE_PRESETS", DECOMPOSITIONS)
+
+
+@pytest.fixture
+def few_stimuli(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every eighth stimulus of the bank is shown to a unit before its search."""
+    monkeypatch.setattr(run, "bank", lambda shape: islice(bank(shape), 0, None, 8))
+
+
+@pytest.fixture
+def blank_summaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The summary of a unit, most of the time that saving takes, is a white page as wide as usual."""
+    white = encode_png(np.full((900, 1600, 3), 255, np.uint8))
+    monkeypatch.setattr("kinetoscope.render.files.draw_summary", lambda *_, **__: white)
+
+
+@pytest.fixture
+def quick(
+    monkeypatch: pytest.MonkeyPatch, quick_motion: None, few_stimuli: None, blank_summaries: None
+) -> None:
+    """Optima are searched for and taken apart in few steps, and saved without a figure."""
+    monkeypatch.setattr(settle, "OPTIMAL_PRESETS", searches(2))

@@ -21,6 +21,8 @@ from kinetoscope.render.files import record_of
 from kinetoscope.types import MOTION_LABELS
 from kinetoscope.warp import accumulate, content_velocity, invert, pixel_grid, sample
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 T, H, W = 5, 24, 38
 PIXEL = torch.ones(1, 2, 1, 1)
 PAGE = Path(__file__).parents[1] / "docs" / "conventions.md"

@@ -4,7 +4,6 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import typer.main
 
 import kinetoscope as ks
 from kinetoscope.cli.app import app
-from kinetoscope.inquiry import settle
 from kinetoscope.inquiry.request import versions
 
 ROOT = Path(__file__).parents[1]
@@ -95,14 +93,7 @@ def test_options_and_verbs_in_running_text_exist(page: Path) -> None:
     assert verbs <= set(group.commands)
 
 
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few steps: what is tested is that the examples run, not what they find."""
-    few = {name: replace(settings, steps=2) for name, settings in settle.OPTIMAL_PRESETS.items()}
-    monkeypatch.setattr(settle, "OPTIMAL_PRESETS", few)
-
-
-@pytest.mark.usefixtures("short")
+@pytest.mark.usefixtures("quick")  # that it runs is tested, not what it finds
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=page_id)
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -31,6 +32,7 @@ def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py") if f'example("{path.stem}")' not in source} == set()
 
 
+@pytest.mark.usefixtures("quick_motion", "blank_summaries")
 def test_own_network_and_reading_it_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     example("own_network").main(["--out", str(tmp_path), "--steps", "3"])
     told = capsys.readouterr().out.splitlines()
@@ -43,6 +45,7 @@ def test_own_network_and_reading_it_back(tmp_path: Path, capsys: pytest.CaptureF
     assert any(line.startswith("head:0 waving") for line in lines)
 
 
+@pytest.mark.usefixtures("quick_motion", "blank_summaries")
 def test_own_network_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main replaces it
     words = ["visualize", f"{EXAMPLES / 'own_network.py'}:factory", "head", "--units", "standing"]
@@ -67,7 +70,12 @@ def test_the_layered_account_finds_what_free_fields_miss() -> None:
     assert errors["paper"] > 2 * errors["layered"]
 
 
-def test_planted_motion_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_planted_motion_prints_its_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "kinetoscope.DecomposeSettings", partial(DecomposeSettings, paper=PaperSettings(steps=20))
+    )
     example("planted_motion").main(["--size", "4", "12", "16"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [
@@ -81,6 +89,7 @@ def test_planted_motion_prints_its_table(capsys: pytest.CaptureFixture[str]) -> 
     ]
 
 
+@pytest.mark.usefixtures("quick_motion", "blank_summaries")
 def test_a_transformer_and_its_probe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("transformers", reason="transformers is not there")
     page = example("transformer")

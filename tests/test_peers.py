@@ -1,7 +1,6 @@
 """Every row of the table of questions that other tools answer is run."""
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ from safetensors.torch import save_file
 
 import kinetoscope as ks
 from kinetoscope.cli import main
-from kinetoscope.inquiry import settle
 from kinetoscope.render.frames import encode_mp4
 
 PAGE = Path(__file__).parents[1] / "docs" / "peers.md"
@@ -47,11 +45,10 @@ def test_the_table_is_read_whole() -> None:
     assert len(ROWS) == sum(line.startswith("| ") and "?" in line for line in first) >= 25
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("question", "line"), ROWS, ids=[question for question, _ in ROWS])
 def test_a_row_is_run(question: str, line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    few = {name: replace(settings, steps=2) for name, settings in settle.OPTIMAL_PRESETS.items()}
-    monkeypatch.setattr(settle, "OPTIMAL_PRESETS", few)
     if line.startswith("ks."):
         model = ks.load_model("motion13")
         eval(

@@ -63,6 +63,7 @@ def told_by_example() -> list[str]:
     return sorted({*shown, *functions})
 
 
+@pytest.mark.usefixtures("quick_motion", "blank_summaries")
 @pytest.mark.parametrize("name", told_by_example())
 def test_every_public_function_has_an_example_that_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,8 @@ from kinetoscope.evaluation.sanity import Check
 from kinetoscope.files import finished_units
 from kinetoscope.results import Results, UnitResult
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 Factory = Callable[..., UnitResult]
 
 

@@ -13,6 +13,8 @@ from kinetoscope.spectrum import metric_spectrum, natural_spectrum
 from kinetoscope.stimuli import drifting_noise, grating
 from kinetoscope.synthetic.networks import MotionEnergy
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 SHAPE = (3, 8, 18, 22)
 
 

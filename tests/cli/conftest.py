@@ -18,6 +18,11 @@ class Outcome(NamedTuple):
 Run = Callable[..., Outcome]
 
 
+@pytest.fixture(autouse=True)
+def quick_verbs(quick_motion: None) -> None:
+    """What verbs leave is tested here, not what they find."""
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run the command and give its status, stdout and stderr."""

@@ -11,9 +11,10 @@ from kinetoscope.inquiry import settle
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch):
+def short(monkeypatch, few_stimuli):
     from kinetoscope.evaluation import planted
 
+    monkeypatch.setattr("kinetoscope.cli.workers.processors", lambda: 1)  # others would take the usual steps
     few = {name: replace(settings, steps=2) for name, settings in settle.OPTIMAL_PRESETS.items()}
     monkeypatch.setattr(settle, "OPTIMAL_PRESETS", few)
     tiny = planted.PlantedSettings(seeds=1, clip=(4, 16, 24), network_clip=(4, 16, 20), paper_steps=2)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from quick import QUICK
 
 from kinetoscope.cli import workers
 from kinetoscope.cli.progress import Reporter
@@ -21,7 +22,8 @@ from kinetoscope.inquiry.request import Options
 
 
 def job(out: Path, units: tuple[int, ...] = (0, 3, 5), model: str = "motion13") -> Job:
-    return Job(model, "default", 0, "conv1", units, Options(steps=2, seeds=1, size=(6, 20, 24)), out, 2.0)
+    options = Options(steps=2, seeds=1, size=(6, 20, 24), motion=QUICK)
+    return Job(model, "default", 0, "conv1", units, options, out, 2.0)
 
 
 def digests(out: Path) -> dict[str, str]:
@@ -81,20 +83,24 @@ def test_a_full_disk_is_told_and_no_traceback(tmp_path: Path, monkeypatch: pytes
 
 SMALL_DEMO = """
 import sys
+sys.path.append(sys.argv.pop(1))
 from kinetoscope.cli import main
 from kinetoscope.inquiry.request import Options
+from quick import QUICK
 
-usual = Options.__init__
-Options.__init__ = lambda self, **given: usual(self, **{**given, "size": (8, 16, 24), "seeds": 1})
+usual, small = Options.__init__, {"size": (8, 16, 24), "seeds": 1, "motion": QUICK}
+Options.__init__ = lambda self, **given: usual(self, **{**given, **small})
 sys.exit(main())
 """
 """The demo of clips that take no time; its processes are given the same options."""
+
+HELPERS = str(Path(__file__).parents[1] / "reference")
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 def test_stopping_the_demo_stops_its_processes_and_keeps_what_is_finished(tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    command = [sys.executable, "-c", SMALL_DEMO, "demo", "--steps", "1", "--out", str(out)]
+    command = [sys.executable, "-c", SMALL_DEMO, HELPERS, "demo", "--steps", "1", "--out", str(out)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         deadline = time.monotonic() + 300
         while not list(out.rglob("unit.json")) and process.poll() is None and time.monotonic() < deadline:

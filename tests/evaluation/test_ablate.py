@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from quick import QUICK
 from torch import nn
 
 import kinetoscope as ks
@@ -15,6 +16,8 @@ from kinetoscope.optimal.ascend import AdamSettings
 from kinetoscope.optimal.objective import channel
 from kinetoscope.optimal.transforms import TransformSettings
 from kinetoscope.types import MOTION_LABELS
+
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
 
 T, H, W = 5, 12, 17
 CARD = ks.ModelCard(clip=(T, H, W), class_names=("up", "dead", "other"), output_layer="head")
@@ -48,6 +51,7 @@ def found():
         "up",
         card=CARD,
         steps=6,
+        motion=QUICK,
         seed=2,
         paper=PaperSettings(steps=40),
         progress=lambda *step: told.append(step),

@@ -54,6 +54,7 @@ def test_a_planted_drift_is_found_by_ours_and_written_down():
     assert not any(key.endswith("_field") for key in row)
 
 
+@pytest.mark.usefixtures("quick_motion", "few_stimuli")
 def test_a_network_is_optimized_once_and_taken_apart_in_every_way(monkeypatch):
     few = {"default": replace(settle.OPTIMAL_PRESETS["default"], steps=3)}
     monkeypatch.setattr(settle, "OPTIMAL_PRESETS", few)

@@ -8,6 +8,8 @@ import kinetoscope as ks
 from kinetoscope.evaluation.sanity import CHECKS, check_sanity, reinitialized, silenced
 from kinetoscope.results import DEAD
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 T, H, W = 5, 12, 17
 CARD = ks.ModelCard(clip=(T, H, W))
 

@@ -13,6 +13,8 @@ from kinetoscope.cli.decode import Unpool, decode
 from kinetoscope.errors import NotDecodable, SettingInvalid
 from kinetoscope.zoo.characters import LETTERS
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 LETTER_NET = "characters"
 OWN = """
 import torch

@@ -10,6 +10,8 @@ from kinetoscope.optimal.objective import Outputs, channel
 from kinetoscope.optimal.unlike import Unlike, clusters, cosines
 from kinetoscope.synthetic.networks import EitherDirection
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 CARD = ks.ModelCard(clip=(7, 14, 16))
 DIRECTIONS = (0.0, 90.0, 180.0, 270.0)
 

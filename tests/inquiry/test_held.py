@@ -11,6 +11,8 @@ from kinetoscope.errors import KinetoscopeError, SettingInvalid
 from kinetoscope.optimal.held import hold, read_mask
 from kinetoscope.synthetic.networks import MotionEnergy
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 T, H, W = 6, 14, 18
 CARD = ks.ModelCard(clip=(T, H, W))
 HOW = {"card": CARD, "steps": 6, "seeds": 1}

@@ -14,6 +14,8 @@ from kinetoscope.inquiry.settle import request_for
 from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.optimal.objective import channel, channel_relu, unit
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 CARD = ks.ModelCard(clip=(4, 12, 16), class_names=("a", "b"), output_layer="3")
 
 

@@ -7,6 +7,8 @@ import kinetoscope as ks
 from kinetoscope.errors import SettingInvalid
 from kinetoscope.synthetic.networks import MotionEnergy
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 CARD = ks.ModelCard(clip=(6, 14, 18))
 
 

@@ -21,6 +21,8 @@ from kinetoscope.inquiry.request import Options
 from kinetoscope.inquiry.settle import request_for
 from kinetoscope.synthetic.networks import MotionEnergy
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 ACTIVATIONS = {
     "optimal",
     "random_input",
@@ -73,8 +75,9 @@ def assert_untouched(model, before):
 
 @pytest.mark.parametrize(("direction", "speed"), [(0, 1.0), (135, 2.0), (270, 1.0)])
 def test_a_planted_kernel_shows_its_direction_and_speed(direction, speed):
+    how = {"size": (12, 48, 56), "seeds": 1, "motion": ks.DecomposeSettings()}
     model = MotionEnergy([(direction, speed)], size=(5, 9))
-    (result,) = ks.visualize(model, layer="energy", units=[0], size=(12, 48, 56), seeds=1)
+    (result,) = ks.visualize(model, layer="energy", units=[0], **how)
     off = (result.motion.direction_deg - direction + 180) % 360 - 180
     assert abs(off) <= 10
     assert result.motion.speed_px_per_frame == pytest.approx(speed, rel=0.25)

@@ -1,6 +1,7 @@
 """Clips side by side get what they get alone."""
 
 from dataclasses import fields
+from functools import cache
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ FAMILIES = (
 """Each goes another way: with stripes, edges, jitter, light, several textures, none that moves, far away."""
 
 
+@cache
 def videos():
     """One clip of each family, and one of independent frames, (9, T, C, H, W)."""
     found = {case.family: case.clip.video for case in reversed(list(clip_cases(0, SIZE)))}

@@ -9,11 +9,14 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
+from quick import QUICK
 from torch import nn
 
 import kinetoscope as ks
 from kinetoscope.cli import main
 from kinetoscope.errors import SettingInvalid
+
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
 
 SIZE = (6, 16, 20)
 FACTORY = """
@@ -51,7 +54,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def results(model: nn.Module) -> ks.Results:
     card = ks.ModelCard(clip=SIZE, mean=(0.5,))
-    return ks.visualize(model, "1", [0, 2], card=card, seeds=1, steps=6, start="noise")
+    return ks.visualize(model, "1", [0, 2], card=card, seeds=1, steps=6, start="noise", motion=QUICK)
 
 
 @pytest.fixture(scope="module")

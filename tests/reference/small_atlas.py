@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from quick import QUICK
+
 from kinetoscope.atlas.plan import Task, batches
 from kinetoscope.atlas.worker import Job
 from kinetoscope.inquiry.request import Options
@@ -31,7 +33,7 @@ def small_job(folder: Path, name: str = "atlas", steps: int = 2) -> Job:
     source, out = folder / "mine.py", folder / name
     source.write_text(SOURCE)
     out.mkdir()
-    options = Options(steps=steps, seeds=1)
+    options = Options(steps=steps, seeds=1, motion=QUICK)
     return Job(f"{source}:factory", "default", 0, LAYERS, options, out, "arrays", 2.0, folder)
 
 

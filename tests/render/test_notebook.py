@@ -21,6 +21,8 @@ from kinetoscope.render import notebook
 from kinetoscope.render.notebook import LIMIT, MOST_TILES, sheet_html, unit_html
 from kinetoscope.results import Results, UnitResult
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 Factory = Callable[..., UnitResult]
 EVIL = '<script>alert("1")</script>&<img src=x onerror=alert(2)>'
 

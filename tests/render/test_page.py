@@ -13,6 +13,8 @@ from kinetoscope.render.files import save_unit
 from kinetoscope.render.page import write_index
 from kinetoscope.results import UnitResult
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 Factory = Callable[..., UnitResult]
 
 

@@ -8,6 +8,8 @@ import kinetoscope as ks
 from kinetoscope.units.crop import crop_to_unit
 from kinetoscope.units.tap import tap
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 T, H, W = 14, 45, 62
 
 

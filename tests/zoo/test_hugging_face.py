@@ -10,6 +10,8 @@ import kinetoscope as ks
 from kinetoscope.errors import ModelNotFound, ModelUnusable, SettingInvalid
 from kinetoscope.zoo import hugging_face
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 needs_it = pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
 COMMON = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
 SMALL = {"image_size": 32, "num_frames": 4, **COMMON}
@@ -25,6 +27,8 @@ KINDS = {
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    if find_spec("huggingface_hub") is not None:  # it reads that once, and may have been loaded before
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
 
 
 @pytest.fixture(params=KINDS)
