@@ -199,6 +199,7 @@ def test_a_unit_has_its_numbers_and_neighbours_and_a_link_that_lasts(opened: Ope
 def test_a_layer_is_drawn(opened: Open) -> None:
     page = opened(address="#/layer/conv1")
     page.wait_for_selector(".sheet img")
+    assert "median speed 0.55 px/frame; median motion dependence 0.50" in page.inner_text("main")
     assert page.locator(".wheel .petal").count() == 8
     assert page.locator(".bars").count() >= 5
     assert page.locator(".sheet img").evaluate("one => one.decode().then(() => one.naturalWidth)") > 0

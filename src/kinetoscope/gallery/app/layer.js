@@ -7,7 +7,10 @@ const quartiles = (atlas, layer, key) => {
   const column = atlas.columns.get(key);
   if (!column) return [NaN, NaN, NaN];
   const values = column.slice(layer.start, layer.start + layer.count).filter((value) => value === value).sort();
-  const at = (share) => values[Math.min(values.length - 1, Math.floor(share * values.length))];
+  const at = (share) => {  // between two values as much of each as is its due
+    const place = share * (values.length - 1), low = Math.floor(place), high = Math.ceil(place);
+    return values[low] + (place - low) * (values[high] - values[low]);
+  };
   return values.length ? [at(0.25), at(0.5), at(0.75)] : [NaN, NaN, NaN];
 };
 
