@@ -42,3 +42,4 @@ def stop(processes: Sequence[SpawnProcess]) -> None:
         process.join(STOPPING_SECONDS)
         if process.is_alive():
             process.kill()
+            process.join()
