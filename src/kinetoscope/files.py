@@ -23,6 +23,7 @@ UNIT_FILE = "unit.json"
 """Written last: a folder that holds it is a finished unit."""
 
 _MAX_COMPONENT = 180
+_MEND = "choose another --out or free the place"
 
 
 def safe_component(name: str) -> str:
@@ -77,8 +78,12 @@ def write_bytes_atomically(path: str | Path, data: bytes) -> Path:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, mend: str = _MEND) -> Iterator[Path]:
     """Inside, a file beside `path` to be written; at the end it takes that name, after a failure it is gone.
+
+    Args:
+        path: of the file.
+        mend: what to do where it cannot be written.
 
     Raises:
         OutputUnwritable: no permission, no space, or no such folder.
@@ -91,7 +96,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         finally:
             beside.unlink(missing_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        raise unwritable(path, error) from error
+        raise unwritable(path, error, mend) from error
 
 
 @contextmanager
@@ -135,14 +140,14 @@ if fcntl is not None:
     os.register_at_fork(after_in_child=_leave_locks)
 
 
-def unwritable(path: Path, error: Exception) -> OutputUnwritable:
+def unwritable(path: Path, error: Exception, mend: str = _MEND) -> OutputUnwritable:
     """The error to raise when `path` cannot be written."""
     reason = getattr(error, "strerror", None) or str(error)
     blocked = None
     with suppress(OSError, ValueError):  # a name that is too long cannot even be asked about
         blocked = next((parent for parent in path.parents if parent.is_file()), None)
     where = f"{str(blocked)!r} is a file, not a folder" if blocked else reason
-    return OutputUnwritable(f"cannot write {str(path)!r}: {where}; choose another --out or free the place")
+    return OutputUnwritable(f"cannot write {str(path)!r}: {where}; {mend}")
 
 
 def plain(value: Any, name: str = "value") -> Any:

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import OutputUnwritable
+from ..files import whole_file
+
+_MEND = "the gallery lies beside the atlas, so free the place or copy the atlas elsewhere"
 
 
 def write(path: Path, content: bytes) -> None:
@@ -16,7 +15,8 @@ def write(path: Path, content: bytes) -> None:
     Raises:
         OutputUnwritable: no permission, or no space.
     """
-    with _whole(path) as beside:
+    with whole_file(path, _MEND) as beside:
+        path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(content)
 
 
@@ -26,30 +26,9 @@ def bring(source: Path, path: Path) -> None:
     Raises:
         OutputUnwritable: no permission, or no space.
     """
-    with _whole(path) as beside:
+    with whole_file(path, _MEND) as beside:
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(source, beside)
         except OSError:
             shutil.copyfile(source, beside)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """Inside, a file beside `path` to be made; at the end it takes that name, after a failure it is gone."""
-    beside = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield beside
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> OutputUnwritable:
-    return OutputUnwritable(
-        f"cannot write {str(path)!r}: {error.strerror or error}; the gallery lies beside the atlas, "
-        "so free the place or copy the atlas elsewhere"
-    )
