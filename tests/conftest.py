@@ -1,9 +1,11 @@
 """Results with a known answer, to be drawn and saved; and one thread for each of several test processes."""
 
+import gc
 import math
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -29,6 +31,12 @@ from kinetoscope.stimuli import bank
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already, to child processes too
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: collecting garbage goes through what is made from here on, not all."""
+    gc.collect()
+    gc.freeze()
+
 
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
@@ -176,11 +184,15 @@ def few_stimuli(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "bank", lambda shape: islice(bank(shape), 0, None, 8))
 
 
+@cache
+def white_page() -> bytes:
+    return encode_png(np.full((900, 1600, 3), 255, np.uint8))
+
+
 @pytest.fixture
 def blank_summaries(monkeypatch: pytest.MonkeyPatch) -> None:
     """The summary of a unit, most of the time that saving takes, is a white page as wide as usual."""
-    white = encode_png(np.full((900, 1600, 3), 255, np.uint8))
-    monkeypatch.setattr("kinetoscope.render.files.draw_summary", lambda *_, **__: white)
+    monkeypatch.setattr("kinetoscope.render.files.draw_summary", lambda *_, **__: white_page())
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from kinetoscope.records import ARRAYS_FILE, RecordUnreadable, load_arrays, writ
 from kinetoscope.render.files import record_of
 from kinetoscope.results import SearchNotes, UnitResult
 
+pytestmark = pytest.mark.usefixtures("blank_summaries")
+
 Factory = Callable[..., UnitResult]
 NOTES = SearchNotes("bank", 0.2, True, 0.1 + 0.2, "sine", 1 / 3, "coarse to fine", ((12, 16), (24, 32)))
 

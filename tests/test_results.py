@@ -16,7 +16,7 @@ from kinetoscope.evaluation.sanity import Check
 from kinetoscope.files import finished_units
 from kinetoscope.results import Results, UnitResult
 
-pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+pytestmark = pytest.mark.usefixtures("quick_motion", "blank_summaries")  # of optima
 
 Factory = Callable[..., UnitResult]
 

@@ -19,8 +19,8 @@ Run = Callable[..., Outcome]
 
 
 @pytest.fixture(autouse=True)
-def quick_verbs(quick_motion: None) -> None:
-    """What verbs leave is tested here, not what they find."""
+def quick_verbs(quick_motion: None, blank_summaries: None) -> None:
+    """What verbs leave is tested here, not what they find, nor how it is drawn."""
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ LOOK = ("visualize", "motion13", "conv1", "--weights", "random")
 
 
 @pytest.fixture(autouse=True)
-def quick_verbs() -> None:
+def quick_verbs(blank_summaries: None) -> None:
     """Verbs here go on with what processes have left, which know of no few steps."""
 
 

@@ -16,7 +16,7 @@ import kinetoscope as ks
 from kinetoscope.cli import main
 from kinetoscope.errors import SettingInvalid
 
-pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+pytestmark = pytest.mark.usefixtures("quick_motion", "blank_summaries")  # of optima
 
 SIZE = (6, 16, 20)
 FACTORY = """

@@ -13,7 +13,7 @@ from kinetoscope.render.files import save_unit
 from kinetoscope.render.page import write_index
 from kinetoscope.results import UnitResult
 
-pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+pytestmark = pytest.mark.usefixtures("quick_motion", "blank_summaries")  # of optima
 
 Factory = Callable[..., UnitResult]
 

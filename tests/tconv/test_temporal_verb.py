@@ -16,6 +16,8 @@ from kinetoscope.cli.temporal import temporal
 from kinetoscope.errors import LayerNotFound, UnitOutOfRange
 from kinetoscope.render.temporal import CONTENT, END, SAMPLING, START, draw_curves, draw_strips
 
+pytestmark = pytest.mark.usefixtures("quick_motion")  # of optima
+
 FACTORY = """
 import torch
 from kinetoscope.tconv import Conv3T

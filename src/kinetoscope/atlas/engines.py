@@ -14,15 +14,15 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
 
 from ..errors import KinetoscopeError, SettingInvalid, WorkerLost, one_line
-from ..processes import keep_freed_memory, processors, stop
+from ..processes import context, keep_freed_memory, processors, stop
 from .plan import Task, shard
 from .worker import Job, Outcome, Worker
 
@@ -48,7 +48,7 @@ def local(job: Job, tasks: deque[Task], *, workers: int | None = None) -> Outcom
     """
     cards = torch.cuda.device_count() if job.options.device == "cuda" else 0
     most, started = workers or SHARING * cards or processors(), 0
-    every, busy = list[SpawnProcess](), dict[Connection, tuple[SpawnProcess, Task | None]]()
+    every, busy = list[BaseProcess](), dict[Connection, tuple[BaseProcess, Task | None]]()
     try:
         while tasks or busy:
             while len(busy) < min(most, len(tasks) + sum(task is not None for _, task in busy.values())):
@@ -78,13 +78,13 @@ def local(job: Job, tasks: deque[Task], *, workers: int | None = None) -> Outcom
         stop(every)
 
 
-def _start(job: Job, card: int | None) -> tuple[SpawnProcess, Connection]:
+def _start(job: Job, card: int | None) -> tuple[BaseProcess, Connection]:
     """A process, and this end of the pipe to it."""
     if card is not None:
         job = replace(job, options=replace(job.options, device=f"cuda:{card}"))
-    context = get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(job, there), daemon=True)
+    made = context(__name__)
+    here, there = made.Pipe()
+    process = made.Process(target=_serve, args=(job, there), daemon=True)
     process.start()
     there.close()  # so that the pipe ends where the process ends
     return process, here
@@ -199,7 +199,7 @@ def on_slurm(
         except (RuntimeError, ValueError, NameError, TypeError, OSError) as error:
             raise SettingInvalid(f"SLURM does not take the jobs: {one_line(error)}") from error
         try:
-            for future in submitit.helpers.as_completed(list(running)):
+            for future in submitit.helpers.as_completed(list(running), poll_frequency=2):
                 try:
                     yield from future.result()
                 except (submitit.core.utils.FailedJobError, submitit.core.utils.UncompletedJobError) as error:

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import typer
@@ -38,8 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     _open_streams()
     try:
         with stopping_by_signals(signal.SIGINT, signal.SIGTERM), _notices():
-            app_main = typer.main.get_command(app).main
-            app_main(args=arguments, prog_name="kinetoscope")
+            _verbs().main(args=arguments, prog_name="kinetoscope")
     except KinetoscopeError as error:
         tell_failure(error, str(error))
         return 1
@@ -55,6 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
         tell_failure(error, words)
         return 1
     return _flushed()
+
+
+@cache
+def _verbs() -> Any:
+    """The verbs as typer reads them off their functions: once, for who calls `main` more than once."""
+    return typer.main.get_command(app)
 
 
 def _open_streams() -> None:

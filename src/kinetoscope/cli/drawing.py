@@ -4,9 +4,8 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
 
-from ..processes import processors
+from ..processes import context, processors
 from ..tuning.files import Draw
 
 MANY = 8
@@ -23,8 +22,8 @@ def drawing(count: int) -> Iterator[Draw]:
     if count < MANY or processors() == 1:
         yield map
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(processors(), context, initializer=_leave_stopping_to_the_parent) as pool:
+    begin = _leave_stopping_to_the_parent
+    with ProcessPoolExecutor(processors(), context(__name__), initializer=begin) as pool:
         try:
             yield pool.map
         except BaseException:

@@ -8,7 +8,7 @@ through a pipe.
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import connection, get_context
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import torch
 
 from ..errors import KinetoscopeError, WorkerLost
 from ..inquiry.request import Options
-from ..processes import keep_freed_memory, processors, stop
+from ..processes import context, keep_freed_memory, processors, stop
 from ..zoo.registry import load_model
 from .boundary import Interrupted, of_the_machine, stopping_by_signals
 from .progress import Reporter
@@ -99,11 +99,11 @@ def work_together(job: Job, workers: int, reporter: Reporter) -> None:
         KinetoscopeError: what one of them ran into; the others are stopped, and finished units stay.
         WorkerLost: a process ended without a word.
     """
-    context = get_context("spawn")
+    made = context(__name__)
     shares = [replace(job, units=job.units[first::workers]) for first in range(min(workers, len(job.units)))]
-    pipes = [context.Pipe(duplex=False) for _ in shares]
+    pipes = [made.Pipe(duplex=False) for _ in shares]
     processes = [
-        context.Process(target=_work, args=(share, sending), daemon=True)
+        made.Process(target=_work, args=(share, sending), daemon=True)
         for share, (_, sending) in zip(shares, pipes, strict=True)
     ]
     done = dict.fromkeys(job.units, 0.0)

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..processes import processors
+from ..processes import context, processors
 
 Look = tuple[np.ndarray, np.ndarray]
 """Descriptor, (LENGTH,) float32, and the texture, (SPRITE, SPRITE, 3) bytes."""
@@ -37,7 +36,7 @@ def describe_all(tasks: Sequence[tuple[Path, tuple[int, int, int]]]) -> list[Loo
     if len(once) < _ALONE or count == 1:
         looks: Iterable[Look | None] = map(describe, once.values())
     else:
-        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(count, mp_context=context(__name__)) as pool:
             looks = list(pool.map(describe, once.values(), chunksize=64))
     found = dict(zip(once, looks, strict=True))
     return [found[key] for key in keys]

@@ -101,11 +101,12 @@ def encode_png(picture: np.ndarray) -> bytes:
 
 def motion_palette(pictures: Frames) -> PillowImage.Image:
     """One palette for all frames of a motion picture, half of it for the wheel: colours must not flicker."""
-    wheel = np.full((256, 256, 3), PAPER, np.uint8)
-    disc = wheel_rgba(256)
+    side = 128  # enough for the colours; the time of it grows with their number
+    wheel = np.full((side, side, 3), PAPER, np.uint8)
+    disc = wheel_rgba(side)
     wheel[disc[..., 3] > 127] = disc[disc[..., 3] > 127][:, :3]
     sample = np.concatenate(pictures[list(pick(len(pictures), 6))])
-    thumb = PillowImage.fromarray(sample).resize((256, 256), PillowImage.Resampling.NEAREST)
+    thumb = PillowImage.fromarray(sample).resize((side, side), PillowImage.Resampling.NEAREST)
     both = PillowImage.fromarray(np.concatenate([wheel, np.asarray(thumb)]))
     return both.quantize(256, method=PillowImage.Quantize.MEDIANCUT)
 
