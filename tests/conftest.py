@@ -7,15 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
+import checked
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from matplotlib.figure import Figure
 from quick import DECOMPOSITIONS, searches
 
 from kinetoscope.inquiry import run, settle
+from kinetoscope.processes import keep_freed_memory
 from kinetoscope.render.frames import encode_png
 from kinetoscope.results import (
     DEAD,
@@ -32,11 +36,17 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
 
+def pytest_runtest_setup() -> None:
+    checked.begin()
+
+
 def pytest_collection_finish() -> None:
     """What is imported by now stays: collecting garbage goes through what is made from here on, not all."""
     gc.collect()
     gc.freeze()
 
+
+keep_freed_memory()
 
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
@@ -185,14 +195,34 @@ def few_stimuli(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @cache
-def white_page() -> bytes:
-    return encode_png(np.full((900, 1600, 3), 255, np.uint8))
+def white_page(width: int = 1600, height: int = 900) -> bytes:
+    return encode_png(np.full((height, width, 3), 255, np.uint8))
+
+
+def leave_white(figure: Figure, file: BinaryIO | str, *, dpi: float = 100, **_: object) -> None:
+    """What `Figure.savefig` does where figures stay white."""
+    page = white_page(*(int(inches * dpi) for inches in figure.get_size_inches()))
+    if isinstance(file, str):
+        Path(file).write_bytes(page)
+    else:
+        file.write(page)
+
+
+@pytest.fixture(autouse=True)
+def white_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are laid out but not painted, which would be most of the time of what saves results.
+
+    Those of the tests of pictures are, and of any test that is marked `painted`.
+    """
+    if not request.node.get_closest_marker("painted"):
+        monkeypatch.setattr(Figure, "savefig", leave_white)
 
 
 @pytest.fixture
 def blank_summaries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The summary of a unit, most of the time that saving takes, is a white page as wide as usual."""
-    monkeypatch.setattr("kinetoscope.render.files.draw_summary", lambda *_, **__: white_page())
+    """The summary of a unit is a white page as wide as usual, and not laid out either."""
+    for room in ("render", "tuning"):
+        monkeypatch.setattr(f"kinetoscope.{room}.files.draw_summary", lambda *_, **__: white_page())
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ def test_a_layer_without_a_plane_says_so_and_shows_nothing(model, tmp_path):
     ]
 
 
+@pytest.mark.painted
 @pytest.mark.usefixtures("blank_summaries")
 def test_what_is_saved_can_be_read(compass, tmp_path):
     page = compass.save(tmp_path)

@@ -45,6 +45,7 @@ def test_a_notebooks_backend_is_not_asked_for() -> None:
     assert (done.stdout.lower(), done.stderr) == ("agg\n", "")
 
 
+@pytest.mark.painted
 @pytest.mark.parametrize("settings", [{"text.usetex": True}, {"savefig.bbox": "tight"}, {"font.size": 60}])
 def test_pictures_are_drawn_by_matplotlibs_own_defaults(settings: dict[str, object]) -> None:
     import matplotlib as mpl

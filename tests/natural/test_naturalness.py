@@ -92,6 +92,7 @@ def test_a_natural_clip_is_natural(
     assert again.transfer is None
 
 
+@pytest.mark.painted
 def test_what_is_saved_can_be_read(found: ks.Naturalness, tmp_path: Path) -> None:
     page = found.save(tmp_path)
     record = json.loads((tmp_path / "naturalness.json").read_text())

@@ -4,6 +4,11 @@ import pytest
 from PIL import ImageDraw
 
 
+@pytest.fixture(autouse=True)
+def white_figures() -> None:
+    """They are painted here."""
+
+
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every text that Pillow draws from here on."""

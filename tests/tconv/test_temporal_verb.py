@@ -49,6 +49,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.painted
 def test_tables_and_pictures(tmp_path: Path) -> None:
     done = call(tmp_path, "moving")
     out = tmp_path / "out"
@@ -123,6 +124,7 @@ def near(picture: np.ndarray, colour: str) -> np.ndarray:
     return np.abs(picture - wanted).max(axis=-1) < 12
 
 
+@pytest.mark.painted
 def test_a_path_starts_blue_and_ends_red() -> None:
     content = torch.tensor([1.0, 0.0, 1.5, -1.0]).view(4, 1, 1).expand(4, 3, 1)
     path = torch.tensor([1.5, -1.0]) * torch.arange(4)[:, None]  # right and up
@@ -138,6 +140,7 @@ def test_a_path_starts_blue_and_ends_red() -> None:
     assert near(picture[150:, 100:1250], SAMPLING).any()
 
 
+@pytest.mark.painted
 def test_strips_begin_with_the_earliest_frame_and_grey_is_zero() -> None:
     kernels = torch.zeros(2, 3, 4, 3, 5)
     kernels[1, 0, 0] = 2.0  # red in the first slice

@@ -77,6 +77,7 @@ def test_a_picture_that_a_grating_beats_is_told(tuning):
     assert right.optimum_response == pytest.approx(right.best["drifting grating"][0], rel=0.15)
 
 
+@pytest.mark.painted
 def test_what_is_saved_can_be_read(tuning, tmp_path):
     page = tuning.save(tmp_path)
     record = json.loads((tmp_path / "tuning.json").read_text())
