@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,6 +36,7 @@ from kinetoscope.stimuli import bank
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already, to child processes too
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
+    import_module("torch._dynamo")  # sooner or later torch does; processes that are begun have it then
 
 def pytest_runtest_setup() -> None:
     checked.begin()

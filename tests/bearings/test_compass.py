@@ -6,14 +6,24 @@ import pytest
 import safetensors.torch
 from motion_shares import MotionShares
 from PIL import Image
+from quick import DECOMPOSITIONS
 
 import kinetoscope as ks
 from kinetoscope.bearings import make
 from kinetoscope.bearings.needle import SHUFFLED
 from kinetoscope.errors import SettingInvalid
+from kinetoscope.inquiry import settle
 
 CARD = ks.ModelCard(clip=(8, 20, 24))
 ASKED = {"card": CARD, "angles": 4, "clips": 96, "steps": 14}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_motion():
+    """Of all needles, those that tests share too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settle, "DECOMPOSE_PRESETS", DECOMPOSITIONS)
+        yield
 
 
 @pytest.fixture(scope="module")

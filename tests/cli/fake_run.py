@@ -1,13 +1,15 @@
 """The command line with arithmetic replaced: results come at once, or as slowly as FAKE_DELAY says.
 
-Imported by the tests for `FakeInquiry`; run as a script where a test needs a process of its own.
+Imported by the tests for `FakeInquiry`; where a test needs a process of its own it is run as a script, or
+`begin` is.
 """
 
 import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import torch
 
@@ -69,7 +71,22 @@ def fake_decompose(video: Video, settings: DecomposeSettings, *, seed: int) -> D
     return decomposed(seed)[0]
 
 
-if __name__ == "__main__":
+def as_command(words: list[str] | None = None) -> NoReturn:
+    """The command, of this process."""
     run.Inquiry = FakeInquiry
     given.taken_apart = fake_decompose
-    sys.exit(main())
+    sys.exit(main(words))
+
+
+def begin(words: list[str], environment: dict[str, str], out: Path, err: Path) -> NoReturn:
+    """The command in a process that has just begun as a copy of another, with stdout and stderr into files."""
+    os.environ.update(environment)
+    for number, path in ((1, out), (2, err)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT)
+        os.dup2(file, number)
+        os.close(file)
+    as_command(words)
+
+
+if __name__ == "__main__":
+    as_command()

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_run import begin
 
 from kinetoscope.files import finished_units
+from kinetoscope.processes import context
 
 FAKE = Path(__file__).with_name("fake_run.py")
 LOOK = ("visualize", "motion13", "conv1", "--weights", "random")
@@ -21,14 +23,20 @@ def quick_verbs(blank_summaries: None) -> None:
     """Verbs here go on with what processes have left, which know of no few steps."""
 
 
-def process(*words: object, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, FAKE, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
+class Started:
+    """The command in a process of its own, which is a copy of one that has imported the library already."""
+
+    def __init__(self, place: Path, *words: object, **environment: str) -> None:
+        self.files = place / "stdout", place / "stderr"
+        given = [str(word) for word in words], environment, *self.files
+        self.process = context("fake_run").Process(target=begin, args=given)
+        self.process.start()
+
+    def stop(self, number: signal.Signals) -> tuple[int | None, str, str]:
+        """Send it a signal; its status, and what it has told on stdout and stderr."""
+        os.kill(self.process.pid, number)
+        self.process.join(60)
+        return self.process.exitcode, *(file.read_text() for file in self.files)
 
 
 def one_line(err: str) -> str:
@@ -149,11 +157,14 @@ def test_nothing_heavy_is_imported_for_help() -> None:
 
 
 def test_an_unforeseen_exception_is_one_line_too_and_keeps_what_is_finished(tmp_path: Path) -> None:
-    fault = process(*LOOK, "--units", "0,4", "--out", tmp_path, "--quiet", FAKE_FAULT="4")
-    out, err = fault.communicate(timeout=120)
+    words = (*LOOK, "--units", "0,4", "--out", tmp_path, "--quiet")
+    fault = subprocess.run(
+        [sys.executable, FAKE, *map(str, words)], capture_output=True, text=True, timeout=120,
+        env={**os.environ, "FAKE_FAULT": "4"},
+    )  # fmt: skip
     assert fault.returncode == 1
-    assert out == ""
-    assert "ZeroDivisionError: odd numbers" in one_line(err)
+    assert fault.stdout == ""
+    assert "ZeroDivisionError: odd numbers" in one_line(fault.stderr)
     assert [folder.name for folder in finished_units(tmp_path)] == ["0"]
     assert (tmp_path / "index.html").is_file()
 
@@ -175,14 +186,13 @@ def test_stopping_keeps_what_is_finished_and_says_how_to_go_on(
     run, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     words = (*LOOK, "--units", "2,0,7", "--out", tmp_path / "o")
-    started = process(*words, FAKE_DELAY="0.4")
+    started = Started(tmp_path, *words, FAKE_DELAY="0.4")
     first = tmp_path / "o" / "conv1" / "2" / "unit.json"
     deadline = time.monotonic() + 120
     while not first.is_file() and time.monotonic() < deadline:
         time.sleep(0.02)
-    started.send_signal(number)
-    _, err = started.communicate(timeout=60)
-    assert started.returncode == status
+    ended, _, err = started.stop(number)
+    assert ended == status
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("kinetoscope: stopped by SIG")
     assert "run the same command again" in err.splitlines()[-1]
@@ -201,16 +211,17 @@ def test_stopping_keeps_what_is_finished_and_says_how_to_go_on(
 
 
 def test_stopping_before_anything_is_finished_leaves_no_folder(tmp_path: Path) -> None:
-    started = process(*LOOK, "--units", "0", "--out", tmp_path / "new" / "o", FAKE_DELAY="60")
+    place = tmp_path / "place"
+    place.mkdir()
+    started = Started(tmp_path, *LOOK, "--units", "0", "--out", place / "new" / "o", FAKE_DELAY="60")
     deadline = time.monotonic() + 120
-    while not (tmp_path / "new" / "o").exists() and time.monotonic() < deadline:
+    while not (place / "new" / "o").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     time.sleep(0.2)
-    started.send_signal(signal.SIGTERM)
-    _, err = started.communicate(timeout=60)
-    assert started.returncode == 143
+    ended, _, err = started.stop(signal.SIGTERM)
+    assert ended == 143
     assert "no unit was finished; run the same command again" in one_line(err)
-    assert list(tmp_path.iterdir()) == []
+    assert list(place.iterdir()) == []
 
 
 def test_a_clip_file_survives_its_decomposition(run, tmp_path: Path) -> None:
