@@ -133,6 +133,7 @@ def call(tmp_path: Path, *words: str) -> Result:
     return CliRunner().invoke(app, [f"{tmp_path / 'nets.py'}:drifting", "--out", out, "--quiet", *words])
 
 
+@pytest.mark.usefixtures("quick_motion")
 def test_the_verb_compares_and_shows(tmp_path: Path) -> None:
     clip = tmp_path / "clip.npy"
     np.save(clip, grating(8, 3).expand(-1, 3, -1, -1).numpy())
