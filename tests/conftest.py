@@ -1,6 +1,4 @@
-"""What tests share, `reference/shared.py`, for the processes that run tests: one that only hands them out need
-not import torch for it.
-"""
+"""What tests share lies in `reference/shared.py`: who only hands tests out need not import torch."""
 
 import pytest
 

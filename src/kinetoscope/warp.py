@@ -8,6 +8,7 @@ of dimensions: time, and clips of a batch.
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -46,7 +47,7 @@ def sample(images: Images, positions: Positions) -> Float[Tensor, "*_ channel he
         positions: (..., 2, H, W), pixels of `images`; likewise.
     """
     rows, columns = images.shape[-2:]
-    batch = torch.broadcast_shapes(images.shape[:-3], positions.shape[:-3])
+    batch = np.broadcast_shapes(images.shape[:-3], positions.shape[:-3])
     scale = positions.new_tensor([2 / max(columns - 1, 1), 2 / max(rows - 1, 1)])
     grid = (positions.movedim(-3, -1) * scale - 1).expand(*batch, -1, -1, -1)
     if images.shape[-4] < batch[-1] and len(images.flatten(0, -4)) > 1:

@@ -79,7 +79,7 @@ def as_command(words: list[str] | None = None) -> NoReturn:
 
 
 def begin(words: list[str], environment: dict[str, str], out: Path, err: Path) -> NoReturn:
-    """The command in a process that has just begun as a copy of another, with stdout and stderr into files."""
+    """The command in a process that has begun as a copy of another, with stdout and stderr into files."""
     os.environ.update(environment)
     for number, path in ((1, out), (2, err)):
         file = os.open(path, os.O_WRONLY | os.O_CREAT)

@@ -16,7 +16,7 @@ from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.results import Decomposition
 from kinetoscope.warp import pixel_grid, sample
 
-SIZE = (9, 32, 40)
+SIZE = (9, 28, 34)
 FAMILIES = (
     "translation",
     "grating, 8 px",

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from kinetoscope.motion.coherent import CoherentSettings
 from kinetoscope.motion.decompose import DecomposeSettings
+from kinetoscope.motion.edges import EdgeSettings
 from kinetoscope.motion.jitter import JitterSettings
 from kinetoscope.motion.layered import LayeredSettings
 from kinetoscope.motion.light import LightSettings
@@ -13,6 +14,7 @@ from kinetoscope.optimal.search import PRESETS, SearchSettings
 
 LAYERED = LayeredSettings(
     coherent=CoherentSettings(levels=2, search=2, rounds=(1, 1, 1), iterations=(2, 2, 2)),
+    edges=EdgeSettings(reach=(), frames=1, along=1),
     light=LightSettings(turns=1),
     jitter=JitterSettings(turns=1),
     renew=1.0,

@@ -1,4 +1,6 @@
-"""Results with a known answer, to be drawn and saved; and one thread for each of several test processes."""
+"""What tests share: results with a known answer, to be drawn and saved; how little is computed and painted
+where nobody looks; and one thread for each of several test processes.
+"""
 
 import gc
 import math
