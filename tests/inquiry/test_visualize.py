@@ -75,7 +75,7 @@ def assert_untouched(model, before):
 
 @pytest.mark.parametrize(("direction", "speed"), [(0, 1.0), (135, 2.0), (270, 1.0)])
 def test_a_planted_kernel_shows_its_direction_and_speed(direction, speed):
-    how = {"size": (12, 48, 56), "seeds": 1, "motion": ks.DecomposeSettings()}
+    how = {"size": (10, 40, 48), "seeds": 1, "motion": ks.DecomposeSettings()}
     model = MotionEnergy([(direction, speed)], size=(5, 9))
     (result,) = ks.visualize(model, layer="energy", units=[0], **how)
     off = (result.motion.direction_deg - direction + 180) % 360 - 180

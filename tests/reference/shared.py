@@ -195,8 +195,8 @@ def quick_motion(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def few_stimuli(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every eighth stimulus of the bank is shown to a unit before its search."""
-    monkeypatch.setattr(run, "bank", lambda shape: islice(bank(shape), 0, None, 8))
+    """Every thirtieth stimulus of the bank is shown to a unit before its search."""
+    monkeypatch.setattr(run, "bank", lambda shape: islice(bank(shape), 0, None, 30))
 
 
 @cache
@@ -231,8 +231,8 @@ def blank_summaries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def quick(
-    monkeypatch: pytest.MonkeyPatch, quick_motion: None, few_stimuli: None, blank_summaries: None
-) -> None:
-    """Optima are searched for and taken apart in few steps, and saved without a figure."""
+def quick(monkeypatch: pytest.MonkeyPatch, few_stimuli: None, blank_summaries: None) -> None:
+    """Optima are searched for in few steps, taken apart as quickly as can be, and saved without a figure."""
+    paper = DECOMPOSITIONS["paper"]
+    monkeypatch.setattr(settle, "DECOMPOSE_PRESETS", dict.fromkeys(DECOMPOSITIONS, paper))
     monkeypatch.setattr(settle, "OPTIMAL_PRESETS", searches(2))
