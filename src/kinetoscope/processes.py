@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Sequence
 from multiprocessing import get_context
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 STOPPING_SECONDS = 10.0
 """What a process that is asked to stop has for putting away the file it is writing."""
@@ -21,7 +21,7 @@ _LATE = ("torch._dynamo", "torch.fx.experimental.symbolic_shapes")
 """What torch imports when it is first wanted, for a second or two."""
 
 
-def context(module: str) -> BaseContext:
+def context(module: str) -> Any:  # the contexts share no type that has `Process`
     """What makes processes that begin quickly, without anything of this one but what they are given.
 
     On Linux they are copies of one process that has imported what they need, so that several of them import

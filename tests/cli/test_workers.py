@@ -19,6 +19,7 @@ from kinetoscope.cli.progress import Reporter
 from kinetoscope.cli.workers import Job, work_together
 from kinetoscope.errors import KinetoscopeError, UnitOutOfRange, WorkerLost
 from kinetoscope.inquiry.request import Options
+from kinetoscope.processes import context
 
 
 def job(out: Path, units: tuple[int, ...] = (0, 3, 5), model: str = "motion13") -> Job:
@@ -50,6 +51,14 @@ def test_the_number_of_processes_changes_no_array(tmp_path: Path) -> None:
     one, two = digests(tmp_path / "1"), digests(tmp_path / "2")
     assert one == two
     assert list(one) == ["0", "3", "5"]
+
+
+def test_processes_are_copies_where_these_are_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = {}
+    for platform in ("linux", "darwin", "win32"):
+        monkeypatch.setattr(sys, "platform", platform)
+        ways[platform] = context(workers.__name__).get_start_method()
+    assert ways == {"linux": "forkserver", "darwin": "spawn", "win32": "spawn"}
 
 
 def test_what_one_process_runs_into_is_the_errors_own_line(tmp_path: Path) -> None:
