@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -150,3 +151,14 @@ def test_a_factory_may_import_its_neighbours_when_it_is_called(
         monkeypatch.delitem(sys.modules, "mine", raising=False)
         assert isinstance(load_factory(f"{place}:factory")[0], nn.Conv3d)
         assert sys.path == before
+
+
+def test_an_edit_counts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though of the same size and second as what Python may have kept of the file."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = tmp_path / "mine.py"
+    for channels in (2, 3):
+        file.write_text(f"from torch import nn\ndef factory():\n    return nn.Conv3d(3, {channels}, 1)\n")
+        os.utime(file, (1e9, 1e9))
+        assert load_factory(f"{file}:factory")[0].out_channels == channels
+    assert not (tmp_path / "__pycache__").exists()

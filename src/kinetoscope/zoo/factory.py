@@ -4,8 +4,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module, util
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import TracebackType
+from types import CodeType, TracebackType
 from typing import Any
 
 from torch import nn
@@ -105,12 +106,19 @@ class _guarded:  # noqa: N801 - used as a function is
         ) from error
 
 
+class _AsItIs(SourceFileLoader):
+    """Loads a file as it is now: kept bytecode stands for its size and the second of its last change."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _from_file(path: Path) -> Any:
     if not path.is_file():
         raise ModelNotFound(f"no file {path} to take a factory from; check the path")
     # a name of its own, so that a user's model.py hides no other module
     unique = "kinetoscope_user_" + "".join(c if c.isalnum() else f"_{ord(c):x}_" for c in str(path.resolve()))
-    spec = util.spec_from_file_location(unique, path)
+    spec = util.spec_from_file_location(unique, path, loader=_AsItIs(unique, str(path)))
     assert spec is not None
     assert spec.loader is not None
     module = util.module_from_spec(spec)
