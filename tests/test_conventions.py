@@ -17,7 +17,7 @@ from kinetoscope.motion.paper import PaperSettings
 from kinetoscope.motion.summary import direction_deg, divergence, label_motion, rotation, summarize
 from kinetoscope.render.colour import direction_deg as hue_direction
 from kinetoscope.render.colour import flow_to_rgb
-from kinetoscope.render.files import record_of
+from kinetoscope.render.stored import record_of
 from kinetoscope.types import MOTION_LABELS
 from kinetoscope.warp import accumulate, content_velocity, invert, pixel_grid, sample
 

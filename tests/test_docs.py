@@ -4,6 +4,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,14 @@ def shown_commands(pages: list[Path]) -> list[str]:
     return sorted({line for line in lines if line.startswith("kinetoscope ")})
 
 
+@cache
+def whole_command() -> Any:
+    return typer.main.get_command(app)
+
+
 def parse(line: str) -> str:
     """Read a command as the command line does, without running it; gives the verb."""
-    group: Any = typer.main.get_command(app)
+    group = whole_command()
     context = group.make_context("kinetoscope", shlex.split(line)[1:])
     words = [*context._protected_args, *context.args]
     name, command, rest = group.resolve_command(context, words)
@@ -82,7 +88,7 @@ def options_of(command: Any) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_options_and_verbs_in_running_text_exist(page: Path) -> None:
-    group: Any = typer.main.get_command(app)
+    group = whole_command()
     known = options_of(group) | {"--help", "--install-completion"}
     spans = re.findall(r"`([^`\n]+)`", FENCE.sub("", page.read_text(encoding="utf-8")))
     ours = [span for span in spans if span.startswith(("--", "kinetoscope "))]

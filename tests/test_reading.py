@@ -15,7 +15,7 @@ from torch import Tensor
 import kinetoscope as ks
 from kinetoscope.files import UNIT_FILE, plain
 from kinetoscope.records import ARRAYS_FILE, RecordUnreadable, load_arrays, write_arrays
-from kinetoscope.render.files import record_of
+from kinetoscope.render.stored import record_of
 from kinetoscope.results import SearchNotes, UnitResult
 
 pytestmark = pytest.mark.usefixtures("blank_summaries")

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-FAKE = Path(__file__).with_name("fake_run.py")
 RANDOM = ("--weights", "random")
 BORROWED = (
     "def factory():\n    from torch import nn\n    return nn.Sequential(nn.Conv3d(3, 4, 3), nn.ReLU())\n"
@@ -87,8 +86,8 @@ def test_two_verbs_do_not_share_a_folder_of_arrays(run, place: Path) -> None:
 def test_of_two_runs_at_once_the_second_is_refused(run, place: Path) -> None:
     verbs = ("decompose", "b.npy"), LOOK, CASES["maps"][0]
     script = (
-        "import sys, time; from pathlib import Path; from kinetoscope.cli.folder import writable_folder\n"
-        "with writable_folder(Path('o')):\n    print('in', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from kinetoscope.files import only_one_in\n"
+        "out = Path('o')\nout.mkdir()\nwith only_one_in(out):\n    print('in', flush=True); time.sleep(60)"
     )
     first = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     try:
@@ -117,8 +116,8 @@ def test_a_clip_named_by_another_path_is_the_same_clip(run, place: Path) -> None
 def test_what_a_run_forked_does_not_hold_its_lock(run, place: Path) -> None:
     """Processes that read clips live on for a few seconds when the one that began them is killed."""
     script = (
-        "import os, time; from pathlib import Path; from kinetoscope.cli.folder import writable_folder\n"
-        "with writable_folder(Path('o')):\n"
+        "import os, time; from pathlib import Path; from kinetoscope.files import only_one_in\n"
+        "out = Path('o')\nout.mkdir()\nwith only_one_in(out):\n"
         "    if os.fork():\n        print('in', flush=True)\n    time.sleep(60)\n    os._exit(0)"
     )
     first = subprocess.Popen(

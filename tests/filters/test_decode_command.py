@@ -28,6 +28,7 @@ def factory():
 """
 
 
+@pytest.mark.painted
 def test_letters_are_left_as_promised_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     decode(LETTER_NET, "conv4", units="C,5", out=tmp_path, quiet=True)
     assert capsys.readouterr().out == f"{tmp_path / 'decode.json'}\n"

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +22,7 @@ from quick import DECOMPOSITIONS, searches
 
 from kinetoscope.inquiry import run, settle
 from kinetoscope.processes import keep_freed_memory
+from kinetoscope.render import frames
 from kinetoscope.render.frames import encode_png
 from kinetoscope.results import (
     DEAD,
@@ -38,7 +38,6 @@ from kinetoscope.stimuli import bank
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already, to child processes too
     os.environ["OMP_NUM_THREADS"] = "1"
     torch.set_num_threads(1)
-    import_module("torch._dynamo")  # sooner or later torch does; processes that are begun have it then
 
 
 def pytest_runtest_setup() -> None:
@@ -215,12 +214,13 @@ def leave_white(figure: Figure, file: BinaryIO | str | Path, *, dpi: float = 100
 
 @pytest.fixture(autouse=True)
 def white_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are laid out but not painted, which would be most of the time of what saves results.
+    """Figures are laid out but not painted, and films not enlarged: most of the time of what saves results.
 
     Those of the tests of pictures are, and of any test that is marked `painted`.
     """
     if not request.node.get_closest_marker("painted"):
         monkeypatch.setattr(Figure, "savefig", leave_white)
+        monkeypatch.setattr(frames, "VIEW_SIZE", 1)
 
 
 @pytest.fixture

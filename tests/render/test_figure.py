@@ -12,7 +12,7 @@ from matplotlib.quiver import Quiver
 from PIL import Image as PillowImage
 
 from kinetoscope.render.figure import draw_summary, summary_figure
-from kinetoscope.render.files import record_of
+from kinetoscope.render.stored import record_of
 from kinetoscope.results import Decomposition, UnitResult
 
 Factory = Callable[..., UnitResult]

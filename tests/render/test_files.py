@@ -16,8 +16,9 @@ from kinetoscope.errors import OutputUnwritable, SettingInvalid
 from kinetoscope.files import UNIT_FILE
 from kinetoscope.records import load_arrays, read_unit
 from kinetoscope.render import files as files_module
-from kinetoscope.render.files import record_of, save_decomposition, save_unit
+from kinetoscope.render.files import save_decomposition, save_unit
 from kinetoscope.render.frames import colour_words, to_frame
+from kinetoscope.render.stored import record_of
 from kinetoscope.results import UnitResult
 
 Factory = Callable[..., UnitResult]
@@ -68,6 +69,7 @@ def test_a_unit_leaves_the_whole_set(tmp_path: Path, result_factory: Factory) ->
     assert read_video(folder / "motion.gif").shape[0] == 4
 
 
+@pytest.mark.usefixtures("blank_summaries")
 def test_the_record_holds_every_number_with_its_unit(tmp_path: Path, result_factory: Factory) -> None:
     result = result_factory(velocity=(0.5, -0.5), seconds={"optimize": 9.0, "load": 1.0}, peak_memory_mb=77.5)
     record = read_unit(save_unit(result, tmp_path, scale=1.5))
@@ -112,6 +114,7 @@ def test_the_record_holds_every_number_with_its_unit(tmp_path: Path, result_fact
     assert record["render"]["motion_scale_px_per_frame"] == 1.5
 
 
+@pytest.mark.usefixtures("blank_summaries")
 def test_what_is_not_finite_becomes_null(tmp_path: Path, dead_factory: Factory) -> None:
     folder = save_unit(dead_factory(), tmp_path)
     assert "NaN" not in (folder / UNIT_FILE).read_text()
@@ -121,6 +124,7 @@ def test_what_is_not_finite_becomes_null(tmp_path: Path, dead_factory: Factory) 
     assert record["activation"] == {"optimal": 0.0, "random_input": 0.0, "reconstruction": None}
 
 
+@pytest.mark.usefixtures("blank_summaries")
 def test_the_record_is_written_last_and_taken_away_first(
     tmp_path: Path, result_factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +143,7 @@ def test_the_record_is_written_last_and_taken_away_first(
     assert not [name for name in names(folder) if name.endswith(".part")]
 
 
+@pytest.mark.usefixtures("blank_summaries")
 def test_grey_clips_are_stored_and_shown_as_rgb(tmp_path: Path, result_factory: Factory) -> None:
     result = result_factory(channels=1)
     arrays = load_arrays(save_unit(result, tmp_path))
@@ -156,6 +161,7 @@ def test_flow_and_many_channels_are_stored_whole_and_shown_as_said(
         assert read_unit(folder)["colours"] == colour_words(channels)
 
 
+@pytest.mark.usefixtures("blank_summaries")
 def test_a_given_video_lies_straight_in_the_folder(tmp_path: Path, result_factory: Factory) -> None:
     full = result_factory()
     given = replace(full, optimal=None, activation={}, record={"video": "clip.mp4"})
@@ -178,12 +184,14 @@ def test_a_unit_needs_its_layer_and_number(tmp_path: Path, result_factory: Facto
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("blank_summaries")
 def test_a_hostile_layer_name_stays_inside_the_folder(tmp_path: Path, result_factory: Factory) -> None:
     folder = save_unit(result_factory(layer="../../a b", unit=0), tmp_path / "run")
     assert folder == tmp_path / "run" / "%2E.%2F..%2Fa%20b" / "0"
     assert names(tmp_path) == {"run"}
 
 
+@pytest.mark.usefixtures("blank_summaries")
 def test_a_file_in_the_way_is_one_clear_error(tmp_path: Path, result_factory: Factory) -> None:
     (tmp_path / "run").write_text("a file")
     with pytest.raises(OutputUnwritable, match="is a file, not a folder"):

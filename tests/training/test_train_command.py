@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from kinetoscope.cli.train import train as command
 from kinetoscope.errors import KinetoscopeError, ModelUnusable, SettingInvalid
+from kinetoscope.processes import context
 from kinetoscope.render.frames import encode_mp4
 from kinetoscope.training.recipes import parse_recipe
 from kinetoscope.training.samples import open_data
@@ -167,31 +168,26 @@ def test_ucf101_trains_from_films(tmp_path):
     assert (done.rows[0]["step"], done.faults, done.class_names[1]) == (1, (), "Biking")
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from kinetoscope.training.recipes import parse_recipe
-from kinetoscope.training.train import train
+def run_until_killed(config: Path, out: Path, threads: int) -> None:
+    """Train, as a process that is killed in the third epoch."""
+    torch.set_num_threads(threads)
 
-def progress(step, steps):
-    if step == 8:
-        os.kill(os.getpid(), signal.SIGKILL)
+    def progress(step: int, steps: int) -> None:
+        if step == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-train(parse_recipe(Path(sys.argv[1]).read_text()), Path(sys.argv[2]), progress=progress)
-"""
+    train(parse_recipe(config.read_text()), out, progress=progress)
 
 
 def test_a_run_killed_in_an_epoch_goes_on_as_if_it_had_not_been(tmp_path):
     recipe_for(tmp_path)
     config = tmp_path / "c.toml"
     config.write_text(MOTION.format(net=f"{tmp_path / 'nets.py'}:tiny"))
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, config, tmp_path / "killed"],
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
-        capture_output=True,
-        text=True,
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    given = config, tmp_path / "killed", torch.get_num_threads()
+    killed = context("kinetoscope.training.train").Process(target=run_until_killed, args=given)
+    killed.start()
+    killed.join(300)
+    assert killed.exitcode == -signal.SIGKILL
     assert [row["step"] for row in rows_of(tmp_path / "killed")] == [3, 6]
     expected = torch.get_rng_state()
     done = call(config, "--out", tmp_path / "killed", "--resume")

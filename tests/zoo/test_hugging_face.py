@@ -37,6 +37,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     transformers = pytest.importorskip("transformers")
     config = transformers.AutoConfig.for_model(request.param, **KINDS[request.param])
     config.id2label = {0: "wave", 1: "walk"}
+    torch.manual_seed(0)
     net = transformers.AutoModelForVideoClassification.from_config(config)
     net.save_pretrained(tmp_path / "net")
     torch.save(net.state_dict(), tmp_path / "net" / "state.pt")  # files of the hub may have other names

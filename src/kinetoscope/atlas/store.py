@@ -23,8 +23,8 @@ from ..files import (
     write_json,
 )
 from ..records import ARRAYS_FILE, RecordUnreadable, packed, read_unit
-from ..render.files import arrays_of, record_of
 from ..render.frames import DEFAULT_FPS
+from ..render.stored import arrays_of, record_of
 from ..render.tile import FILM_BYTES, MOTION, OPTIMAL, TILE, draw_small, tile_layout
 from ..results import UnitResult
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SettingInvalid
 from ..files import UNIT_FILE, plain, unwritable, write_json
 from ..records import RecordUnreadable, read_unit
-from ..render.files import peak_memory_mb
+from ..render.stored import peak_memory_mb
 
 if TYPE_CHECKING:
     from torch import nn

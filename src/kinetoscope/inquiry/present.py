@@ -6,9 +6,10 @@ from matplotlib.figure import Figure
 
 from ..render.contact import contact_figure
 from ..render.figure import summary_figure
-from ..render.files import record_of, save_decomposition, save_unit, scale_of
+from ..render.files import save_decomposition, save_unit
 from ..render.notebook import sheet_html, show_html, unit_html
 from ..render.page import save_all
+from ..render.stored import record_of, scale_of
 from ..render.words import decomposition_words, result_words
 from ..results import Decomposition, Results, UnitResult
 from .given import as_result

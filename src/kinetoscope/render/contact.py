@@ -9,9 +9,9 @@ from ..errors import SettingInvalid
 from ..results import UnitResult
 from .animation import resized
 from .colour import flow_to_rgb, scale_words
-from .files import record_of, scale_of
 from .frames import Picture, to_frame
 from .sheet import MARGIN, MUTED, WIDTH, Sheet, cut, own_defaults, panel_height
+from .stored import record_of, scale_of
 from .words import brief_rows, headline, title_of
 
 _COLUMNS, _GAP, _HEAD = 4, 0.25, 0.42

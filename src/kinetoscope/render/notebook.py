@@ -16,8 +16,8 @@ from ..results import UnitResult
 from .animation import resized, size_within
 from .card import unit_card
 from .colour import flow_to_rgb, legend, scale_number
-from .files import record_of, scale_of
 from .frames import DEFAULT_FPS, Frames, encode_png, encode_webp, to_frames
+from .stored import record_of, scale_of
 from .templates import template
 from .words import brief_rows, title_of
 

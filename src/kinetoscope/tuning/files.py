@@ -12,7 +12,7 @@ from torch import Tensor
 from ..files import plain, unit_directory, write_bytes_atomically, write_json
 from ..records import write_arrays
 from ..render.figure import draw_summary
-from ..render.files import record_of, scale_of
+from ..render.stored import record_of, scale_of
 from ..render.templates import template
 from ..render.tuned_layer import draw_layer
 from ..render.tuning import draw_panel, optimum_cell

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
+from math import prod
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -264,11 +265,18 @@ class _SomethingLeft(Catching):
         return found
 
 
-def meta_first(find: Callable[[str | None], Found]) -> Found:
-    """What `find` tells on the device "meta", without arithmetic, or else on None, where the weights are.
+SMALL = 2**18
+"""Numbers in a clip with which a pass is over before torch has loaded what tells shapes on "meta"."""
 
-    A forward pass that looks at values or at the device cannot be run on "meta".
+
+def meta_first(find: Callable[[str | None], Found], shape: Sequence[int]) -> Found:
+    """What `find` tells of a clip of a shape, on the device "meta", without arithmetic, or else on None.
+
+    None is where the weights are: that is for small clips, and for a forward pass that looks at values or at
+    the device, which cannot be run on "meta".
     """
+    if prod(shape) <= SMALL:
+        return find(None)
     if torch.__version__ < "2.13":  # `checkpoint` imports it, which fails there while "meta" is the device
         importlib.import_module("torch._dynamo")
     try:

@@ -71,8 +71,8 @@ def list_layers(
 ) -> list[LayerInfo]:
     """List the layers that a forward pass reaches, from input to output, blocks before what is in them.
 
-    Shapes and receptive fields are found without arithmetic (meta tensors); a model that looks at values in
-    its forward pass is run once on a blank clip instead.
+    Shapes and receptive fields of a large clip are found without arithmetic (meta tensors). For a small one,
+    and where a model looks at values in its forward pass, it is run once on a blank clip instead.
 
     Args:
         model: any module that takes clips (B, C, T, H, W); it comes back as it was.
@@ -110,12 +110,12 @@ def list_reached(
     """
     clip = size or card.clip
     check_initialized(model)
-    rows, stopped = meta_first(lambda device: _probe(model, (1, card.channels, *clip), device))
+    rows, stopped = _probed(model, (1, card.channels, *clip))
     names = [name for name, _ in model.named_modules() if name]
     if stopped is None:
         names = _from_input_to_output(names, list(rows))
         return [_describe(name, rows[name], clip) for name in names if name in rows], None
-    native, fault = meta_first(lambda device: _probe(model, (1, card.channels, *card.clip), device))
+    native, fault = _probed(model, (1, card.channels, *card.clip))
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
     return [
         _describe(name, rows[name], clip) if name in rows else _unreached(name, kinds[name])
@@ -155,8 +155,7 @@ def weighted_layers(
     """
     check_initialized(model)
     with pooled_over_what_is_left():
-        shape = (1, card.channels, *(size or card.clip))
-        rows, stopped = meta_first(lambda device: _probe(model, shape, device))
+        rows, stopped = _probed(model, (1, card.channels, *(size or card.clip)))
     kinds = (_ConvNd, nn.Linear)
     return [name for name in rows if isinstance(model.get_submodule(name), kinds)], stopped
 
@@ -172,10 +171,15 @@ class _Row:
     calls: int = 1
 
 
-def _probe(
-    model: nn.Module, shape: tuple[int, ...], device: str | None
-) -> tuple[dict[str, _Row], ModelUnusable | ClipTooSmall | None]:
-    """Type, output shape and spans of every layer that an empty clip reaches; and what stopped it."""
+_Probed = tuple[dict[str, _Row], ModelUnusable | ClipTooSmall | None]
+"""Type, output shape and spans of every layer that a blank clip reaches; and what stopped it."""
+
+
+def _probed(model: nn.Module, shape: tuple[int, ...]) -> _Probed:
+    return meta_first(lambda device: _probe(model, shape, device), shape)
+
+
+def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> _Probed:
     rows: dict[str, _Row] = {}
     tracker, layout = SpanTracker(), Layout(model)
 
@@ -205,12 +209,11 @@ def _probe(
         with (
             explained(model, shape[2:], ""),
             torch.inference_mode(),
-            torch.device(place),
             stand_ins.in_place(),
             layout.following(),
             tracker,
         ):
-            clip = torch.zeros(shape, dtype=dtype)
+            clip = torch.zeros(shape, dtype=dtype, device=place)
             tracker.begin(clip)
             model(clip)
     except (ClipTooSmall, ModelUnusable) as stop:
