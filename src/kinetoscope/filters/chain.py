@@ -11,14 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.module_tracker import ModuleTracker
 from torch.utils.weak import WeakIdKeyDictionary
 
 from ..errors import LayerNotFound, NotDecodable
 from ..units.failures import working_dtype
-from ..units.operators import named_arguments
+from ..units.operators import Watching, named_arguments
 from ..units.tap import Tap
 
 
@@ -99,7 +98,7 @@ def record_chain(model: nn.Module, layer: str, shape: tuple[int, ...]) -> Chain:
     return Chain(tuple(recorder.steps), source, target)
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(Watching):
     """While active, writes down every operation on a tensor that depends on the noted input."""
 
     def __init__(self, root: str) -> None:

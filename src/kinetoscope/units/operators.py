@@ -1,10 +1,14 @@
 """Functions of torch as they are called, and arguments of tensor operations as modes are given them."""
 
+import sys
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from types import MethodType
 from typing import Any
 
+import torch
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Catching(TorchFunctionMode):
@@ -23,6 +27,25 @@ class Catching(TorchFunctionMode):
     @abstractmethod
     def called(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """What a call gives: `func(*args, **kwargs)`, or something in its place."""
+
+
+class Watching(TorchDispatchMode):
+    """Inside, every operation on tensors comes by here, however small the parts it is made of.
+
+    Torch hides such modes from its compiler, for which it loads all of it, a second and more; here that is
+    done only where something else has loaded it, for only then can a network be compiled.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __enter__(self) -> Any:
+        """What begins it."""
+        if "torch._dynamo" in sys.modules:
+            hidden = torch._disable_dynamo(type(self).__torch_dispatch__, recursive=True)
+            vars(self)["__torch_dispatch__"] = MethodType(hidden, self)
+        return super().__enter__()
 
 
 def named_arguments(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,15 +7,15 @@ Per tensor and per axis of the clip a `Span` is carried (`span.py`); what each o
 from typing import Any
 
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
+from ..operators import Watching
 from .rules import CONSTANT, propagate
 from .span import Axis, TensorSpans, clip_spans
 
 
-class SpanTracker(TorchDispatchMode):
+class SpanTracker(Watching):
     """While active, knows the `TensorSpans` of every tensor computed from a clip given to `begin`."""
 
     def __init__(self) -> None:
