@@ -25,6 +25,8 @@ from kinetoscope.errors import (
 )
 from kinetoscope.inquiry.request import Options
 
+pytestmark = pytest.mark.usefixtures("copies")
+
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:

@@ -19,7 +19,7 @@ LOOK = ("visualize", "motion13", "conv1", "--weights", "random")
 
 
 @pytest.fixture(autouse=True)
-def quick_verbs(blank_summaries: None) -> None:
+def quick_verbs(blank_summaries: None, copies: None) -> None:
     """Verbs here go on with what processes have left, which know of no few steps."""
 
 

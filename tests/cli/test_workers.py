@@ -21,6 +21,8 @@ from kinetoscope.errors import KinetoscopeError, UnitOutOfRange, WorkerLost
 from kinetoscope.inquiry.request import Options
 from kinetoscope.processes import context
 
+pytestmark = pytest.mark.usefixtures("copies")
+
 
 def job(out: Path, units: tuple[int, ...] = (0, 3, 5), model: str = "motion13") -> Job:
     options = Options(steps=2, seeds=1, size=(6, 20, 24), motion=QUICK)
@@ -92,7 +94,9 @@ def test_a_full_disk_is_told_and_no_traceback(tmp_path: Path, monkeypatch: pytes
 
 SMALL_DEMO = """
 import sys
-sys.path.append(sys.argv.pop(1))
+from multiprocessing import forkserver
+forkserver.set_forkserver_preload(["copied"])
+forkserver.ensure_running()
 from kinetoscope.cli import main
 from kinetoscope.inquiry.request import Options
 from quick import QUICK
@@ -103,14 +107,17 @@ sys.exit(main())
 """
 """The demo of clips that take no time; its processes are given the same options."""
 
-HELPERS = str(Path(__file__).parents[1] / "reference")
+HELPERS = os.pathsep.join(str(Path(__file__).parents[1] / folder) for folder in ("reference", "cli"))
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 def test_stopping_the_demo_stops_its_processes_and_keeps_what_is_finished(tmp_path: Path) -> None:
     out = tmp_path / "demo"
-    command = [sys.executable, "-c", SMALL_DEMO, HELPERS, "demo", "--steps", "1", "--out", str(out)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    command = [sys.executable, "-c", SMALL_DEMO, "demo", "--steps", "1", "--out", str(out)]
+    own = {**os.environ, "PYTHONPATH": HELPERS}
+    with subprocess.Popen(
+        command, env=own, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         deadline = time.monotonic() + 300
         while not list(out.rglob("unit.json")) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.2)

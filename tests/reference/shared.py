@@ -5,25 +5,25 @@ where nobody looks; and one thread for each of several test processes.
 import gc
 import math
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from itertools import islice
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import checked
-import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 from matplotlib.figure import Figure
 from quick import DECOMPOSITIONS, searches
+from white import white_page
 
 from kinetoscope.inquiry import run, settle
 from kinetoscope.processes import keep_freed_memory
 from kinetoscope.render import frames
-from kinetoscope.render.frames import encode_png
 from kinetoscope.results import (
     DEAD,
     Confidence,
@@ -34,6 +34,8 @@ from kinetoscope.results import (
     one_texture,
 )
 from kinetoscope.stimuli import bank
+
+TESTS = Path(__file__).parents[1]
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already, to child processes too
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -186,6 +188,15 @@ def dead_factory() -> Callable[..., UnitResult]:
     return make_dead
 
 
+@pytest.fixture(scope="session")
+def copies() -> None:
+    """Processes that tests begin are copies of one that has imported what they need and draws nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([*sys.path, str(TESTS / "cli")]))
+        forkserver.set_forkserver_preload(["copied"])
+        forkserver.ensure_running()
+
+
 @pytest.fixture
 def quick_motion(monkeypatch: pytest.MonkeyPatch) -> None:
     """Optima are taken apart in few steps."""
@@ -196,11 +207,6 @@ def quick_motion(monkeypatch: pytest.MonkeyPatch) -> None:
 def few_stimuli(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every thirtieth stimulus of the bank is shown to a unit before its search."""
     monkeypatch.setattr(run, "bank", lambda shape: islice(bank(shape), 0, None, 30))
-
-
-@cache
-def white_page(width: int = 1600, height: int = 900) -> bytes:
-    return encode_png(np.full((height, width, 3), 255, np.uint8))
 
 
 def leave_white(figure: Figure, file: BinaryIO | str | Path, *, dpi: float = 100, **_: object) -> None:

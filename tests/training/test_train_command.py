@@ -179,6 +179,7 @@ def run_until_killed(config: Path, out: Path, threads: int) -> None:
     train(parse_recipe(config.read_text()), out, progress=progress)
 
 
+@pytest.mark.usefixtures("copies")
 def test_a_run_killed_in_an_epoch_goes_on_as_if_it_had_not_been(tmp_path):
     recipe_for(tmp_path)
     config = tmp_path / "c.toml"

@@ -155,7 +155,7 @@ def test_shapes_are_found_without_running_and_with() -> None:
     devices = []
     net.conv1.register_forward_hook(lambda m, a, out: devices.append(out.device.type))
     output_shape(net, "conv1", (3, 5, 9, 12))
-    output_shape(net, "conv1", (3, 50, 90, 120))
+    output_shape(net, "conv1", (3, 500, 900, 1200))
     assert devices == ["cpu", "meta"]
 
     class Looks(nn.Module):

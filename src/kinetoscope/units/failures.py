@@ -265,17 +265,17 @@ class _SomethingLeft(Catching):
         return found
 
 
-SMALL = 2**18
-"""Numbers in a clip with which a pass is over before torch has loaded what tells shapes on "meta"."""
+QUICK = 2**38
+"""Weights times numbers in a clip: a pass over before torch has loaded what tells shapes on "meta"."""
 
 
-def meta_first(find: Callable[[str | None], Found], shape: Sequence[int]) -> Found:
-    """What `find` tells of a clip of a shape, on the device "meta", without arithmetic, or else on None.
+def meta_first(find: Callable[[str | None], Found], model: nn.Module, shape: Sequence[int]) -> Found:
+    """What `find` tells of a model and a clip's shape, on the device "meta", without arithmetic, or on None.
 
-    None is where the weights are: that is for small clips, and for a forward pass that looks at values or at
-    the device, which cannot be run on "meta".
+    None is where the weights are: that is for small models and clips, and for a forward pass that looks at
+    values or at the device, which cannot be run on "meta".
     """
-    if prod(shape) <= SMALL:
+    if prod(shape) * sum(w.numel() for w in model.parameters() if not is_lazy(w)) <= QUICK:
         return find(None)
     if torch.__version__ < "2.13":  # `checkpoint` imports it, which fails there while "meta" is the device
         importlib.import_module("torch._dynamo")

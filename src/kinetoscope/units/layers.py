@@ -71,8 +71,8 @@ def list_layers(
 ) -> list[LayerInfo]:
     """List the layers that a forward pass reaches, from input to output, blocks before what is in them.
 
-    Shapes and receptive fields of a large clip are found without arithmetic (meta tensors). For a small one,
-    and where a model looks at values in its forward pass, it is run once on a blank clip instead.
+    Shapes and receptive fields are found without arithmetic (meta tensors). A small model with a small clip,
+    and one that looks at values in its forward pass, is run once on a blank clip instead.
 
     Args:
         model: any module that takes clips (B, C, T, H, W); it comes back as it was.
@@ -176,7 +176,7 @@ _Probed = tuple[dict[str, _Row], ModelUnusable | ClipTooSmall | None]
 
 
 def _probed(model: nn.Module, shape: tuple[int, ...]) -> _Probed:
-    return meta_first(lambda device: _probe(model, shape, device), shape)
+    return meta_first(lambda device: _probe(model, shape, device), model, shape)
 
 
 def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> _Probed:

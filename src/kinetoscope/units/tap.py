@@ -236,7 +236,7 @@ def find_layer(model: nn.Module, layer: str) -> nn.Module:
 def output_shape(model: nn.Module, layer: str, clip_shape: tuple[int, int, int, int]) -> tuple[int, ...]:
     """Shape of a layer's output for one clip, (units, *map).
 
-    A large clip needs no arithmetic where torch can tell the shape without.
+    A large model or clip needs no arithmetic where torch can tell the shape without.
 
     Args:
         clip_shape: (C, T, H, W).
@@ -250,4 +250,4 @@ def output_shape(model: nn.Module, layer: str, clip_shape: tuple[int, int, int, 
         with Tap(model, layer, device=device) as forward, torch.no_grad():
             return tuple(forward(torch.zeros(1, *clip_shape)).shape[1:])
 
-    return meta_first(shape_on, clip_shape)
+    return meta_first(shape_on, model, clip_shape)

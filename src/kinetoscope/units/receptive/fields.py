@@ -29,7 +29,7 @@ def layer_spans(model: nn.Module, layer: str, shape: tuple[int, int, int, int]) 
     Raises:
         LayerNotFound, ClipTooSmall: as their names say.
     """
-    return meta_first(lambda device: _spans(model, layer, shape, device), shape)
+    return meta_first(lambda device: _spans(model, layer, shape, device), model, shape)
 
 
 def _spans(
