@@ -1,11 +1,12 @@
 """Light in closed form, its gauge, and clips in which nothing but light changes."""
 
 import math
+from functools import cache
 
 import pytest
 import torch
 
-from kinetoscope.motion.decompose import decompose
+from kinetoscope.motion.decompose import decompose_all
 from kinetoscope.motion.light import Light, LightSettings, fit_light, gauged, steady
 from kinetoscope.motion.summary import summarize
 from kinetoscope.synthetic.light import (
@@ -90,9 +91,16 @@ CLIPS = {
 }
 
 
+@cache
+def accounts():
+    """Of each clip; `test_batch.py` shows that side by side each gets what it gets alone."""
+    found = decompose_all(torch.stack([clip.video for clip in CLIPS.values()]))
+    return dict(zip(CLIPS, found, strict=True))
+
+
 @pytest.mark.parametrize("name", CLIPS)
 def test_light_is_no_motion(name):
-    found = decompose(CLIPS[name].video)
+    found = accounts()[name]
     assert float(found.velocity.norm(dim=1).mean()) < 0.02
     shares = found.variance_explained
     assert shares["coherent"] + shares["jitter"] < (0.15 if name == "cross-fade" else 0.05)
@@ -112,7 +120,7 @@ def roughness(image):
 
 
 def test_the_reconstruction_is_what_the_arrays_say():
-    found = decompose(CLIPS["coloured"].video)
+    found = accounts()["coloured"]
     seen = (found.light_gain * found.static_image + found.light_offset).clamp(0, 1)
     assert torch.allclose(found.reconstruction, seen, atol=1e-5)
     assert torch.allclose(found.light_gain.mean(dim=0), torch.ones(1, *SIZE[1:]), atol=1e-4)

@@ -23,7 +23,7 @@ from white import white_page
 
 from kinetoscope.inquiry import run, settle
 from kinetoscope.processes import keep_freed_memory
-from kinetoscope.render import frames
+from kinetoscope.render import frames, maps
 from kinetoscope.results import (
     DEAD,
     Confidence,
@@ -47,9 +47,10 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: collecting garbage goes through what is made from here on, not all."""
+    """What is imported by now stays: collecting garbage goes through what is made from here on, and rarely."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 keep_freed_memory()
@@ -227,6 +228,7 @@ def white_figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     if not request.node.get_closest_marker("painted"):
         monkeypatch.setattr(Figure, "savefig", leave_white)
         monkeypatch.setattr(frames, "VIEW_SIZE", 1)
+        monkeypatch.setattr(maps, "_PAGE", 64)
 
 
 @pytest.fixture
