@@ -47,10 +47,9 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is imported by now stays: collecting garbage goes through what is made from here on, and rarely."""
+    """What is imported by now stays: collecting garbage goes through what is made from here on, not all."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 keep_freed_memory()
