@@ -26,7 +26,7 @@ sizes = usual("context")
 """Within it an axis of one name has one size."""
 
 
-CALLS = 16
+CALLS = 8
 """Of one `def` in one test; what comes after them is taken on trust."""
 
 

@@ -7,7 +7,9 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from itertools import islice
 from multiprocessing import forkserver
 from pathlib import Path
@@ -44,6 +46,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # the processors are shared out already
 
 def pytest_runtest_setup() -> None:
     checked.begin()
+
+
+def pytest_collection() -> None:
+    """On a fresh clone every process would compile every file; every second one begins with the last."""
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0")[-1] in "13579":
+        for path in sorted(TESTS.rglob("test_*.py"), reverse=True):
+            sys.path.insert(0, str(path.parent))
+            with suppress(pytest.skip.Exception):
+                import_module(path.stem)
 
 
 def pytest_collection_finish() -> None:

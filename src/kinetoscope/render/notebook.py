@@ -146,11 +146,14 @@ def _fitting(films: dict[str, Frames], room: int, start: int = 0) -> list[dict[s
         small = {words: _smaller(frames, side, count) for words, frames in films.items()}
         if least * sum(film.size / 3 for film, _ in small.values()) > room:
             continue
-        found = [
-            {"words": words, "data": _data("webp", encode_webp(frames, fps=fps, quality=quality))}
-            for words, (frames, fps) in small.items()
-        ]
-        if sum(len(film["data"]) for film in found) <= room:
+        found, left = [], room
+        for words, (frames, fps) in small.items():
+            data = _data("webp", encode_webp(frames, fps=fps, quality=quality))
+            found.append({"words": words, "data": data})
+            left -= len(data)
+            if left < 0 and least:  # the next step will do better, and the last ones are made whole
+                break
+        if left >= 0:
             break
     return found
 
