@@ -8,6 +8,7 @@ import pytest
 import gpu
 
 
+@pytest.mark.usefixtures("quick_motion")
 def test_every_layer_gets_its_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "gpu.md"
     words = "--device cpu --precision fp32 --model motion13 --layers conv2,conv3b --size 4x16x16 --steps 2"

@@ -1,7 +1,7 @@
 """The command line with arithmetic replaced: results come at once, or as slowly as FAKE_DELAY says.
 
-Imported by the tests for `FakeInquiry`; where a test needs a process of its own it is run as a script, or
-`begin` is.
+Imported by the tests for `FakeInquiry`; where a test needs a process of its own, `as_command` or `begin` is
+what that does.
 """
 
 import os
@@ -86,7 +86,3 @@ def begin(words: list[str], environment: dict[str, str], out: Path, err: Path) -
         os.dup2(file, number)
         os.close(file)
     as_command(words)
-
-
-if __name__ == "__main__":
-    as_command()

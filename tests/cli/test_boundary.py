@@ -14,7 +14,7 @@ from fake_run import begin
 from kinetoscope.files import finished_units
 from kinetoscope.processes import context
 
-FAKE = Path(__file__).with_name("fake_run.py")
+HELPERS = (str(Path(__file__).parent), str(Path(__file__).parents[1] / "reference"))
 LOOK = ("visualize", "motion13", "conv1", "--weights", "random")
 
 
@@ -159,8 +159,9 @@ def test_nothing_heavy_is_imported_for_help() -> None:
 def test_an_unforeseen_exception_is_one_line_too_and_keeps_what_is_finished(tmp_path: Path) -> None:
     words = (*LOOK, "--units", "0,4", "--out", tmp_path, "--quiet")
     fault = subprocess.run(
-        [sys.executable, FAKE, *map(str, words)], capture_output=True, text=True, timeout=120,
-        env={**os.environ, "FAKE_FAULT": "4"},
+        [sys.executable, "-c", "import copied, fake_run; fake_run.as_command()", *map(str, words)],
+        env={**os.environ, "FAKE_FAULT": "4", "PYTHONPATH": os.pathsep.join(HELPERS)},
+        capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert fault.returncode == 1
     assert fault.stdout == ""

@@ -1,6 +1,7 @@
 """What people's machines do: closed and full outputs, notebooks' settings, huge numbers."""
 
 import contextlib
+import io
 import os
 import resource
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kinetoscope.cli import main
 from kinetoscope.cli.progress import Reporter
 from kinetoscope.errors import OutputUnwritable, SettingInvalid
 
@@ -170,15 +172,17 @@ def test_a_spool_on_a_full_disk_is_told(tmp_path: Path) -> None:
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_names_that_a_terminal_cannot_show_are_escaped(tmp_path: Path) -> None:
+def test_names_that_a_terminal_cannot_show_are_escaped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "net.py").write_text(
         "from torch import nn\ndef f():\n    net = nn.Sequential()\n"
         "    net.add_module('слой', nn.Conv3d(3, 1, 3))\n    return net\n",
         encoding="utf-8",
     )
-    script = "import sys; from kinetoscope.cli import main; sys.exit(main(sys.argv[1:]))"
-    words = ("layers", f"{tmp_path / 'net.py'}:f", "--size", "3x8x9")
-    own = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    found = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, env=own)
-    assert (found.returncode, found.stderr) == (0, "")
-    assert "\\u0441" in found.stdout
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # main replaces it
+    assert main(["layers", f"{tmp_path / 'net.py'}:f", "--size", "3x8x9"]) == 0
+    terminal.flush()
+    assert b"\\u0441" in terminal.buffer.getvalue()

@@ -13,7 +13,7 @@ from importlib import import_module
 from itertools import islice
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import checked
 import pytest
@@ -21,7 +21,7 @@ import torch
 from hypothesis import settings
 from matplotlib.figure import Figure
 from quick import DECOMPOSITIONS, searches
-from white import white_page
+from white import leave_white, white_page
 
 from kinetoscope.inquiry import run, settle
 from kinetoscope.processes import keep_freed_memory
@@ -218,15 +218,6 @@ def quick_motion(monkeypatch: pytest.MonkeyPatch) -> None:
 def few_stimuli(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every thirtieth stimulus of the bank is shown to a unit before its search."""
     monkeypatch.setattr(run, "bank", lambda shape: islice(bank(shape), 0, None, 30))
-
-
-def leave_white(figure: Figure, file: BinaryIO | str | Path, *, dpi: float = 100, **_: object) -> None:
-    """What `Figure.savefig` does where figures stay white."""
-    page = white_page(*(int(inches * dpi) for inches in figure.get_size_inches()))
-    if isinstance(file, str | Path):
-        Path(file).write_bytes(page)
-    else:
-        file.write(page)
 
 
 @pytest.fixture(autouse=True)

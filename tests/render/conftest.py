@@ -1,12 +1,20 @@
 """What pictures say."""
 
 import pytest
+from matplotlib.figure import Figure
 from PIL import ImageDraw
+from white import leave_white
 
 
 @pytest.fixture(autouse=True)
 def white_figures() -> None:
     """They are painted here."""
+
+
+@pytest.fixture
+def laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not where no figure is looked at."""
+    monkeypatch.setattr(Figure, "savefig", leave_white)
 
 
 @pytest.fixture

@@ -152,6 +152,7 @@ def test_grey_clips_are_stored_and_shown_as_rgb(tmp_path: Path, result_factory: 
     assert arrays["reconstruction"].shape == (5, 3, 24, 32)
 
 
+@pytest.mark.usefixtures("laid_out")
 def test_flow_and_many_channels_are_stored_whole_and_shown_as_said(
     tmp_path: Path, result_factory: Factory
 ) -> None:
