@@ -203,7 +203,10 @@ def measure(out: Path, turns: int) -> None:
     for name in ("data.js", "rest.js", "near.js"):
         print(f"  {name}: {(site / name).stat().st_size / 1e6:.1f} MB")
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = play.chromium.launch(
+            executable_path=shutil.which("chromium") or shutil.which("chromium-headless-shell"),
+            args=["--no-sandbox"],
+        )
         first, requests = [], []
         for _ in range(turns):
             page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()

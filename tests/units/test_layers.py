@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from kinetoscope.card import ModelCard
 from kinetoscope.errors import ClipTooSmall, ModelUnusable
 from kinetoscope.units.layers import ReceptiveField, list_layers, list_reached
+from kinetoscope.units.tap import output_shape
 
 CARD = ModelCard(clip=(6, 10, 14), channels=3)
 
@@ -183,3 +184,27 @@ def test_a_forward_pass_that_minds_the_device_is_run_and_leaves_nothing() -> Non
     before = set(vars(wrapped))
     list_layers(wrapped, ModelCard(clip=(6, 10, 12)))
     assert set(vars(wrapped)) == before
+
+
+class Drawing(nn.Module):
+    """Draws numbers and makes places of its own in its forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x + torch.rand_like(x) + torch.arange(x.shape[-1]))
+
+
+def test_the_generator_of_random_numbers_is_left_where_it_was() -> None:
+    net, before = Drawing(), torch.get_rng_state()
+    assert list_layers(net, CARD)[0].map_shape == (4, 8, 12)
+    assert output_shape(net, "conv", (3, 6, 10, 14)) == (4, 4, 8, 12)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_weights_without_numbers_are_listed() -> None:
+    with torch.device("meta"):
+        net = Drawing()
+    assert list_layers(net, CARD)[0].map_shape == (4, 8, 12)

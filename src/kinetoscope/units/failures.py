@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from math import prod
 from types import TracebackType
 from typing import Any, TypeVar
@@ -275,15 +276,20 @@ def meta_first(find: Callable[[str | None], Found], model: nn.Module, shape: Seq
     None is where the weights are: that is for small models and clips, and for a forward pass that looks at
     values or at the device, which cannot be run on "meta".
     """
-    if prod(shape) * sum(w.numel() for w in model.parameters() if not is_lazy(w)) <= QUICK:
+    weights = [tensor for tensor in model.parameters() if not is_lazy(tensor)]
+    there = not any(tensor.is_meta for tensor in weights)
+    with torch.random.fork_rng(devices=[]):  # a forward pass may draw numbers
+        if not there or prod(shape) * sum(tensor.numel() for tensor in weights) > QUICK:
+            with suppress(*FORWARD_FAULTS):
+                return _on_meta(find)
         return find(None)
+
+
+def _on_meta(find: Callable[[str | None], Found]) -> Found:
     if torch.__version__ < "2.13":  # `checkpoint` imports it, which fails there while "meta" is the device
         importlib.import_module("torch._dynamo")
-    try:
-        with torch.device("meta"), _SomethingLeft():
-            return find("meta")
-    except FORWARD_FAULTS:
-        return find(None)
+    with torch.device("meta"), _SomethingLeft():
+        return find("meta")
 
 
 def state_of(model: nn.Module) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """Which layers a model has, how large their outputs are, and how much of the clip their units see."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Any
@@ -202,6 +203,7 @@ def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> _Pro
         return note
 
     place = device or next((str(t.device) for t in model.parameters()), "cpu")
+    usual = torch.device(place) == torch.get_default_device()  # saying so again loads all of torch's compiler
     dtype = working_dtype(model)
     stand_ins = StandIns(model, lambda t: t.to(place, dtype if t.is_floating_point() else t.dtype))
     handles = [m.register_forward_hook(watch(name)) for name, m in model.named_modules() if name]
@@ -209,11 +211,12 @@ def _probe(model: nn.Module, shape: tuple[int, ...], device: str | None) -> _Pro
         with (
             explained(model, shape[2:], ""),
             torch.inference_mode(),
+            nullcontext() if usual else torch.device(place),
             stand_ins.in_place(),
             layout.following(),
             tracker,
         ):
-            clip = torch.zeros(shape, dtype=dtype, device=place)
+            clip = torch.zeros(shape, dtype=dtype)
             tracker.begin(clip)
             model(clip)
     except (ClipTooSmall, ModelUnusable) as stop:
