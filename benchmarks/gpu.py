@@ -128,7 +128,7 @@ class Device:
 
     def matrix_peak(self) -> float:
         """Operations a second of a large bf16 matrix product, the best of ten."""
-        size = 8192 if self.cuda else 512
+        size = 8192 if self.cuda else 256
         left, right = (torch.randn(size, size, device=self.torch, dtype=torch.bfloat16) for _ in range(2))
         return max(2 * size**3 / self.timed(lambda: left @ right)[1] for _ in range(10))
 

@@ -149,6 +149,7 @@ def test_who_is_searched_for_coarse_to_fine(network, layer, size, options, sizes
     assert request.sizes == sizes
 
 
+@pytest.mark.usefixtures("quick_motion")
 def test_a_search_coarse_to_fine_is_told_and_repeats():
     network, steps = Pooled((4, 14, 14)), []
     results = [
