@@ -41,8 +41,8 @@ class Watching(TorchDispatchMode):
         return False
 
     def __enter__(self) -> Any:
-        """What begins it."""
-        if "torch._dynamo" in sys.modules:
+        """What begins it; some enter themselves again at every operation, and are hidden once."""
+        if "torch._dynamo" in sys.modules and "__torch_dispatch__" not in vars(self):
             hidden = torch._disable_dynamo(type(self).__torch_dispatch__, recursive=True)
             vars(self)["__torch_dispatch__"] = MethodType(hidden, self)
         return super().__enter__()
